@@ -1,0 +1,106 @@
+// Containers as liblxc and the kernel know them. One directory per container below `<state-dir>/instances`:
+//   config         complete liblxc config, written by us (0600)
+//   instance.json  who it is: uid, ref, and what the planner wants to read back (0600); ownership is rebuilt from these
+//   started.json   a copy of instance.json made at each start: with what the running container was started
+//   exit.json      written by the monitor at the container's end
+//   log            liblxc's log of the last start
+//   devices/       device nodes we made (0711)
+
+export interface ExitRecord {
+  /** Epoch ms. */
+  readonly at: number;
+  /** Exit code of init, when it exited. A guest's clean poweroff is code 0 or signal SIGINT/SIGHUP, as the kernel reports reboot(2). */
+  readonly code?: number;
+  readonly signal?: number;
+}
+
+export type PowerState = 'Stopped' | 'Starting' | 'Running' | 'Frozen' | 'Stopping';
+
+export interface ContainerReading {
+  readonly name: string;
+  readonly config: string | undefined;
+  readonly record: string | undefined;
+  readonly started: string | undefined;
+  readonly exit: ExitRecord | undefined;
+  readonly power: PowerState;
+  readonly initPid: number | undefined;
+  readonly monitorPid: number | undefined;
+}
+
+export interface StartReply {
+  readonly initPid: number;
+  readonly monitorPid: number;
+}
+
+export interface ExecRequest {
+  readonly command: readonly string[];
+  /** The whole environment: nothing is inherited from the daemon. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  /** Ids inside the container. Default 0. */
+  readonly uid?: number;
+  readonly gid?: number;
+  /** A terminal in the container's devpts; stdout and stderr are then one stream. */
+  readonly terminal?: { readonly columns: number; readonly rows: number };
+}
+
+/** A running command. Close or kill it; its end is `exited`. */
+export interface ExecProcess {
+  readonly stdin: NodeJS.WritableStream;
+  readonly stdout: NodeJS.ReadableStream;
+  /** Absent with a terminal. */
+  readonly stderr: NodeJS.ReadableStream | undefined;
+  resize(columns: number, rows: number): void;
+  signal(number: number): void;
+  /** Exit code; 128 + n when ended by signal n; 127 not found, 126 not executable. */
+  readonly exited: Promise<number>;
+}
+
+export interface InterfaceReading {
+  readonly name: string;
+  readonly hwaddr: string;
+  readonly mtu: number;
+  readonly up: boolean;
+  /** With prefix length: `10.0.0.2/24`. */
+  readonly addresses: readonly string[];
+}
+
+export interface LxcPort {
+  /** One complete listing: every directory below instances/ and every container with a monitor. Throws when it is not complete. */
+  list(): Promise<ReadonlyMap<string, ContainerReading>>;
+  /** Values of cgroup files of a running container, by file name (`memory.max`, `pids.max`); files that do not exist are left out. */
+  cgroupValues(name: string, files: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  /** Writes config and record (temporary file, fsync, rename), making the directory. Every value was checked for control characters. */
+  define(name: string, files: { readonly config: string; readonly record: string }): Promise<void>;
+  /** Makes device nodes below devices/, owned by the given host ids; removes those not listed. */
+  setDeviceNodes(name: string, nodes: readonly DeviceNode[]): Promise<void>;
+  /** Removes the directory, cgroups and whatever else a container leaves. It must be stopped. Missing is fine. */
+  undefine(name: string): Promise<void>;
+  /** Resolves when RUNNING. Already running is fine. Copies instance.json to started.json first. */
+  start(name: string, signal: AbortSignal): Promise<StartReply>;
+  /** SIGKILL to all; resolves when the monitor is gone and cgroups are removed. Not running is fine. */
+  kill(name: string, signal: AbortSignal): Promise<void>;
+  /** Asks init to shut down (lxc.signal.halt); resolves when the signal is sent. */
+  shutdown(name: string): Promise<void>;
+  reboot(name: string): Promise<void>;
+  freeze(name: string, signal: AbortSignal): Promise<void>;
+  unfreeze(name: string, signal: AbortSignal): Promise<void>;
+  setCgroup(name: string, file: string, value: string): Promise<void>;
+  exec(name: string, request: ExecRequest): Promise<ExecProcess>;
+  interfaces(name: string): Promise<readonly InterfaceReading[]>;
+  /** Called with a container's name when its init or monitor ended or changed: "look again". Returns the unsubscribe function. */
+  onChange(listener: (name: string) => void): () => void;
+}
+
+export interface DeviceNode {
+  /** File name below devices/. */
+  readonly file: string;
+  readonly type: 'char' | 'block';
+  readonly major: number;
+  readonly minor: number;
+  /** Permission bits, e.g. 0o660. */
+  readonly mode: number;
+  /** Host ids, already shifted into the container's range. */
+  readonly uid: number;
+  readonly gid: number;
+}

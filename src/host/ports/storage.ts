@@ -1,0 +1,97 @@
+// Pools and volumes. One interface for the kinds; one driver per backend behind it (host/storage/).
+
+export type PoolDriverName = 'dir' | 'btrfs';
+
+/** What a driver needs to know to work with a pool. Paths were decided while planning. */
+export interface PoolTarget {
+  readonly name: string;
+  readonly driver: PoolDriverName;
+  /** Where the pool is mounted or lies: `<state-dir>/pools/NAME`. */
+  readonly path: string;
+  /** A loop file of ours, an existing directory or subvolume, or a block device. */
+  readonly source:
+    | { readonly type: 'loop'; readonly file: string; readonly sizeBytes: number }
+    | { readonly type: 'path'; readonly path: string }
+    | { readonly type: 'device'; readonly path: string };
+  /** btrfs.mount_options. */
+  readonly mountOptions?: string;
+}
+
+export interface PoolReading {
+  /** The loop file, directory or device is there. */
+  readonly backing: boolean;
+  /** It holds a file system (or directory tree) with our marker for this pool. */
+  readonly ours: boolean;
+  /** Mounted (or in place) and usable now. */
+  readonly active: boolean;
+  readonly sizeBytes?: number;
+  readonly usedBytes?: number;
+  /** The file system takes id-mapped mounts (probed with a mapped user namespace). */
+  readonly idmapped?: boolean;
+}
+
+export type VolumeType = 'container' | 'image' | 'custom';
+
+export interface VolumeId {
+  readonly type: VolumeType;
+  /** LXC name, image fingerprint, or custom volume name. */
+  readonly name: string;
+}
+
+export interface VolumeReading {
+  readonly path: string;
+  /** Half-made (a crash during creation): to be made again. */
+  readonly complete: boolean;
+  /** Quota; undefined when there is none. */
+  readonly sizeBytes: number | undefined;
+  /** Fingerprint it was made from, for containers. */
+  readonly image: string | undefined;
+}
+
+export interface TombstoneReading {
+  /** `UID.TIME` as in `.tombstones/`. */
+  readonly name: string;
+  readonly bytes?: number;
+}
+
+export interface PoolCapabilities {
+  readonly snapshots: boolean;
+  readonly quotas: boolean;
+  readonly blockBacked: boolean;
+}
+
+export interface StoragePort {
+  capabilities(driver: PoolDriverName): PoolCapabilities;
+  readPool(target: PoolTarget): Promise<PoolReading>;
+  /** Makes backing and file system where there is none; refuses (POOL_FOREIGN) what it did not make. Never formats twice. */
+  createPool(target: PoolTarget, signal: AbortSignal): Promise<void>;
+  activatePool(target: PoolTarget, signal: AbortSignal): Promise<void>;
+  deactivatePool(target: PoolTarget, signal: AbortSignal): Promise<void>;
+  /** Only growing. */
+  growPool(target: PoolTarget, signal: AbortSignal): Promise<void>;
+  /** Deactivates and removes what we made: the loop file, or our directories in a given path. Refuses while volumes or tombstones are left. */
+  deletePool(target: PoolTarget, signal: AbortSignal): Promise<void>;
+
+  /** Complete listing of a pool's volumes by `type/name`. Throws when the pool is not active. */
+  listVolumes(pool: string): Promise<ReadonlyMap<string, VolumeReading>>;
+  listTombstones(pool: string): Promise<readonly TombstoneReading[]>;
+  /**
+   * A container's root volume from an image, which is unpacked once per pool first. The volume's own directory is made 0100 and
+   * owned by `ownerId` (the host id of the container's root), so that nobody else on the host reaches set-uid files below it.
+   */
+  createContainerVolume(pool: string, volume: ContainerVolume, signal: AbortSignal): Promise<void>;
+  setVolumeSize(pool: string, id: VolumeId, sizeBytes: number | undefined, signal: AbortSignal): Promise<void>;
+  deleteVolume(pool: string, id: VolumeId, signal: AbortSignal): Promise<void>;
+  /** Renames the volume to `.tombstones/NAME` in its pool. Missing is fine when the tombstone is already there. */
+  buryVolume(pool: string, id: VolumeId, tombstone: string, signal: AbortSignal): Promise<void>;
+  unburyVolume(pool: string, tombstone: string, id: VolumeId, signal: AbortSignal): Promise<void>;
+  purgeTombstone(pool: string, tombstone: string, signal: AbortSignal): Promise<void>;
+  /** Path of a container volume's root file system: `<pool path>/containers/NAME/rootfs`. Pure. */
+}
+
+export interface ContainerVolume {
+  readonly name: string;
+  readonly fingerprint: string;
+  readonly ownerId: number;
+  readonly sizeBytes: number | undefined;
+}

@@ -1,0 +1,22 @@
+// What the kinds observe through: one reading per family of facts, taken lazily, shared by all objects of a round, dropped by that
+// family's events. Every method rejects with an AppError when the reading is not complete; the object is then `unknown`.
+import type { ImageReading } from './images.ts';
+import type { ContainerReading } from './lxc.ts';
+import type { DhcpReading, FirewallReading, LinksReading } from './network.ts';
+import type { PoolReading, PoolTarget, TombstoneReading, VolumeReading } from './storage.ts';
+
+export interface HostView {
+  containers(): Promise<ReadonlyMap<string, ContainerReading>>;
+  /** Cgroup files of a running container; not shared between objects. */
+  cgroupValues(name: string, files: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  links(): Promise<LinksReading>;
+  firewall(): Promise<FirewallReading>;
+  forwarding(): Promise<{ readonly ipv4: boolean; readonly ipv6: boolean }>;
+  dhcp(): Promise<ReadonlyMap<string, DhcpReading>>;
+  pool(target: PoolTarget): Promise<PoolReading>;
+  volumes(pool: string): Promise<ReadonlyMap<string, VolumeReading>>;
+  tombstones(pool: string): Promise<readonly TombstoneReading[]>;
+  images(): Promise<ReadonlyMap<string, ImageReading>>;
+}
+
+export type ViewFamily = 'containers' | 'links' | 'firewall' | 'forwarding' | 'dhcp' | 'pools' | 'volumes' | 'images';

@@ -1,0 +1,169 @@
+// What the reconciler asks of a resource kind. It knows no kind by name: everything kind-specific is behind this interface.
+//
+//   document --resolve--> spec --needs, allocate--> (recorded) --diff(spec, actual)--> changes --apply--> host
+//
+// `resolve`, `needs`, `allocate`, `diff`, `holds`, `describe`, `condition`, `details` are pure and synchronous. Only `observe`
+// (reads, through HostView) and `apply` (writes, through Host) touch anything.
+import type { AppError } from '../core/errors.ts';
+import type { KindName, RefKey, ResourceRef } from '../core/ref.ts';
+import type { Host } from '../host/ports/host.ts';
+import type { HostCapabilities } from '../host/ports/capabilities.ts';
+import type { HostView } from '../host/ports/view.ts';
+import type { Paths } from '../core/paths.ts';
+import type { ManifestDocument, Origin } from '../schemas/document.ts';
+import type { Problem } from '../schemas/problem.ts';
+import type { ApplyRun, Outcome } from './changes.ts';
+
+/**
+ * `absent` needs positive proof: a complete listing without the object. Every failure, timeout or partial listing is `unknown`,
+ * and unknown never creates and never deletes.
+ */
+export type Observed<Actual> =
+  | { readonly is: 'present'; readonly actual: Actual }
+  | { readonly is: 'absent' }
+  | { readonly is: 'unknown'; readonly because: AppError };
+
+/** Something that must be there before this object is created, started, recreated or replugged. */
+export interface Need {
+  readonly ref: ResourceRef;
+  /** `Present`: there and active. `Running`: an instance, running since it last started. */
+  readonly condition: 'Present' | 'Running';
+  /** Where the manifest asks for it, e.g. `devices.eth0.network`. */
+  readonly field: string;
+}
+
+/** A value that must be unique on this host and stay the same for an object's life: an id range, a MAC, an address, a subnet. */
+export interface Allocation {
+  /** `SCOPE` or `SCOPE:KEY`; values are unique within SCOPE. `idrange`, `hwaddr:eth0`, `ipv4:lan:eth0`, `subnet4`. */
+  readonly what: string;
+  readonly value: string;
+}
+
+/** How a change lands. Asked of the option registry for fields; `create`, `delete`, `repair` are the reconciler's own. */
+export type Verdict = 'create' | 'live' | 'replug' | 'restart' | 'recreate' | 'delete' | 'repair' | 'power';
+
+export interface FieldChange {
+  /** As in the manifest: `config.limits.memory`. */
+  readonly field: string;
+  readonly from?: string;
+  readonly to?: string;
+}
+
+/** A change in words, for plan, audit log, events and UI. Never holds a secret. */
+export interface Described {
+  readonly verdict: Verdict;
+  /** One clause, lower case: `restart with a new root size`. */
+  readonly summary: string;
+  readonly fields: readonly FieldChange[];
+  /** Expected downtime in words, when there is any: `about 1 s`. */
+  readonly downtime?: string;
+}
+
+/** What the ledger knows of an object. */
+export interface Recorded {
+  readonly uid: string;
+  readonly ref: ResourceRef;
+  readonly source: string;
+  /** Allocations by `what`; while planning, those just proposed are already in. */
+  readonly allocations: ReadonlyMap<string, string>;
+  /** The spec last applied without error; undefined before the first time. Secrets are fingerprints. */
+  readonly applied: unknown;
+  /** Deletes are refused while set. */
+  readonly protected: boolean;
+  /** A change that was begun and waits (Outcome.waiting). */
+  readonly waiting: { readonly change: string; readonly sinceMs: number; readonly deadlineMs: number } | undefined;
+  /** Starts that were followed by an exit we did not ask for, newest last (epoch ms), and what restart policy needs to know. */
+  readonly exits: readonly number[];
+  /** True until the object was looked at for the first time after the host booted. */
+  readonly firstLookSinceBoot: boolean;
+}
+
+/** Everything pure code may know besides its own object. */
+export interface Facts {
+  /** Epoch milliseconds. */
+  readonly now: number;
+  readonly bootId: string;
+  readonly prefix: string;
+  readonly paths: Paths;
+  readonly host: HostCapabilities;
+  /** Values taken in a scope, by anyone: ledger, claim files of other daemons, subnets and addresses seen on the host. */
+  taken(scope: string): ReadonlySet<string>;
+  /** The resolved spec of another desired object. */
+  desired(ref: ResourceRef): unknown;
+  /** What was last observed of another object in this round; undefined when it was not present. */
+  actual(ref: ResourceRef): unknown;
+  recorded(ref: ResourceRef): Recorded | undefined;
+}
+
+/** Other documents, for `resolve`. */
+export interface Lookup {
+  document(ref: ResourceRef): ManifestDocument | undefined;
+}
+
+export interface Resolved<Spec> {
+  /** Undefined when there are problems that make the spec unusable. */
+  readonly spec: Spec | undefined;
+  readonly problems: readonly Problem[];
+}
+
+/** Why an object is not Ready although nothing is left to change, or that it is. */
+export interface Readiness {
+  readonly ready: boolean;
+  /** CamelCase, as in kstatus: `Running`, `StoppedByGuest`. */
+  readonly reason: string;
+  readonly message: string;
+}
+
+export interface PlannedStep<Change> {
+  readonly change: Change;
+  /** Not before this time (epoch ms): restart back-off. The engine looks again then. */
+  readonly notBefore?: number;
+}
+
+export interface DiffInput<Spec, Actual> {
+  readonly ref: ResourceRef;
+  /** Undefined: the object is no longer declared and is to be deleted. */
+  readonly desired: Spec | undefined;
+  /** Undefined: it is absent (proved). */
+  readonly actual: Actual | undefined;
+  /** Always there while planning: an object gets its record (uid, allocations) before its first change. */
+  readonly recorded: Recorded;
+  readonly facts: Facts;
+}
+
+export interface Kind<Spec, Actual, Change extends { readonly do: string }> {
+  readonly name: KindName;
+  /** Merges profiles and defaults, turns strings into numbers. Offline. Problems are located in the document they come from. */
+  resolve(document: ManifestDocument, lookup: Lookup): Resolved<Spec>;
+  needs(spec: Spec, ref: ResourceRef): readonly Need[];
+  /** Allocations this spec needs and `recorded` has not. Values come from facts only, so that planning twice gives the same. */
+  allocate(spec: Spec, recorded: Recorded, facts: Facts): readonly Allocation[];
+  /** Reads only `view`. No process is started per object. */
+  observe(view: HostView, ref: ResourceRef, recorded: Recorded | undefined, signal: AbortSignal): Promise<Observed<Actual>>;
+  /** Changes that lead from actual to desired, in order; empty when converged. Never called for `unknown`. */
+  diff(input: DiffInput<Spec, Actual>): readonly PlannedStep<Change>[];
+  /** Asked again right before apply: does this change still make sense? */
+  holds(change: Change, now: Observed<Actual>): boolean;
+  /** Carries out exactly one change; safe to repeat after a crash half-way. */
+  apply(host: Host, ref: ResourceRef, change: Change, run: ApplyRun): Promise<Outcome>;
+  describe(change: Change, origin: Origin | undefined): Described;
+  /** True when this change has to wait for the object's needs (create, start, recreate, replug). */
+  waitsForNeeds(change: Change): boolean;
+  /** Is the object what it should be, once diff is empty? Also asked to find out whether others' needs are met. */
+  condition(spec: Spec, actual: Actual, recorded: Recorded, facts: Facts): Readiness;
+  /** What `get` and `describe` show of the live object: state, addresses, fingerprint, sizes. No secrets. */
+  details(actual: Actual, recorded: Recorded): Readonly<Record<string, string | number | boolean | readonly string[]>>;
+  /** The spec as it may be stored and shown: secret values replaced by keyed fingerprints. */
+  redact(spec: Spec, fingerprint: (secret: string) => string): unknown;
+}
+
+/** A kind with its types erased, as the engine holds it. */
+export type AnyKind = Kind<unknown, unknown, { readonly do: string }>;
+
+export function erase<Spec, Actual, Change extends { readonly do: string }>(kind: Kind<Spec, Actual, Change>): AnyKind {
+  return kind as AnyKind;
+}
+
+export type KindTable = ReadonlyMap<KindName, AnyKind>;
+
+export type { RefKey };
