@@ -1,5 +1,6 @@
 // One error class and one table of codes. A code carries its HTTP status and what the reconciler does with it;
 // nobody matches on message text. Foreign errors (errno, liblxc, a tool's exit code) become a code in the file that made the call.
+import { inspect } from 'node:util';
 
 /**
  * - `backoff`: try again by itself, later and later.
@@ -114,7 +115,7 @@ export class AppError extends Error {
 /** Any thrown value as an AppError; what is not one yet becomes `fallback` with the original as its cause. */
 export function toAppError(error: unknown, fallback: ErrorCode = 'INTERNAL', detail: ErrorDetail = {}): AppError {
   if (error instanceof AppError) return error;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = error instanceof Error ? error.message : inspect(error);
   const code = isErrno(error, 'ENOSPC') || isErrno(error, 'EDQUOT') ? 'DISK_FULL' : fallback;
   return new AppError(code, detail, { message: `${ERRORS[code].text}: ${message}`, cause: error });
 }
@@ -128,7 +129,7 @@ export function errorChain(error: unknown): { messages: string[]; hint: string |
   const messages: string[] = [];
   let hint: string | undefined;
   for (let at: unknown = error, depth = 0; at !== undefined && depth < 10; depth++) {
-    const message = at instanceof Error ? at.message : String(at);
+    const message = at instanceof Error ? at.message : inspect(at);
     if (!messages.some((seen) => seen.includes(message))) messages.push(message);
     if (at instanceof AppError && at.hint !== undefined) hint = at.hint;
     at = at instanceof Error ? at.cause : undefined;

@@ -161,7 +161,7 @@ export interface Kind<Spec, Actual, Change extends { readonly do: string }> {
 export type AnyKind = Kind<unknown, unknown, { readonly do: string }>;
 
 export function erase<Spec, Actual, Change extends { readonly do: string }>(kind: Kind<Spec, Actual, Change>): AnyKind {
-  return kind as AnyKind;
+  return kind;
 }
 
 export type KindTable = ReadonlyMap<KindName, AnyKind>;

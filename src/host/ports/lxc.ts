@@ -87,6 +87,11 @@ export interface LxcPort {
   unfreeze(name: string, signal: AbortSignal): Promise<void>;
   setCgroup(name: string, file: string, value: string): Promise<void>;
   exec(name: string, request: ExecRequest): Promise<ExecProcess>;
+  /**
+   * Writes files below a root file system of a container that is not running, with every path resolved inside that root (the
+   * image's author controls the symlinks in it). Parents are made 0755. Owner 0:0 on disk.
+   */
+  writeInRootfs(rootfs: string, files: readonly RootfsFile[]): Promise<void>;
   interfaces(name: string): Promise<readonly InterfaceReading[]>;
   /** Called with a container's name when its init or monitor ended or changed: "look again". Returns the unsubscribe function. */
   onChange(listener: (name: string) => void): () => void;
@@ -103,4 +108,11 @@ export interface DeviceNode {
   /** Host ids, already shifted into the container's range. */
   readonly uid: number;
   readonly gid: number;
+}
+
+export interface RootfsFile {
+  /** Absolute inside the root. */
+  readonly path: string;
+  readonly mode: number;
+  readonly content: string;
 }

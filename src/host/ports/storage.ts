@@ -86,7 +86,6 @@ export interface StoragePort {
   buryVolume(pool: string, id: VolumeId, tombstone: string, signal: AbortSignal): Promise<void>;
   unburyVolume(pool: string, tombstone: string, id: VolumeId, signal: AbortSignal): Promise<void>;
   purgeTombstone(pool: string, tombstone: string, signal: AbortSignal): Promise<void>;
-  /** Path of a container volume's root file system: `<pool path>/containers/NAME/rootfs`. Pure. */
 }
 
 export interface ContainerVolume {
@@ -94,4 +93,9 @@ export interface ContainerVolume {
   readonly fingerprint: string;
   readonly ownerId: number;
   readonly sizeBytes: number | undefined;
+}
+
+/** The root file system of a container volume: `<pool path>/containers/NAME/rootfs`. */
+export function rootfsPath(poolPath: string, lxcName: string): string {
+  return `${poolPath}/containers/${lxcName}/rootfs`;
 }
