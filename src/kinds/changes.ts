@@ -40,3 +40,8 @@ export function applyWith<Table>(
   const applier = appliers[change.do] as unknown as (host: Host, ref: ResourceRef, change: unknown, run: ApplyRun) => Promise<Outcome>;
   return applier(host, ref, change, run);
 }
+
+/** A change that buries data says so in this field; the tombstone is recorded before the change starts, and `undelete` finds it. */
+export interface Buries {
+  readonly tombstone: { readonly pool: string; readonly name: string };
+}

@@ -72,8 +72,12 @@ export interface Recorded {
   readonly protected: boolean;
   /** A change that was begun and waits (Outcome.waiting). */
   readonly waiting: { readonly change: string; readonly sinceMs: number; readonly deadlineMs: number } | undefined;
-  /** Starts that were followed by an exit we did not ask for, newest last (epoch ms), and what restart policy needs to know. */
+  /** When a change named `start` was followed by an exit that no change of ours asked for, newest last (epoch ms, at most 20). */
   readonly exits: readonly number[];
+  /** When a change named `start` last succeeded (epoch ms). */
+  readonly startedAt: number | undefined;
+  /** The object is to be brought back from this tombstone instead of being made anew (undelete). */
+  readonly tombstone?: { readonly pool: string; readonly name: string };
   /** True until the object was looked at for the first time after the host booted. */
   readonly firstLookSinceBoot: boolean;
 }
@@ -147,6 +151,8 @@ export interface Kind<Spec, Actual, Change extends { readonly do: string }> {
   /** Carries out exactly one change; safe to repeat after a crash half-way. */
   apply(host: Host, ref: ResourceRef, change: Change, run: ApplyRun): Promise<Outcome>;
   describe(change: Change, origin: Origin | undefined): Described;
+  /** Milliseconds after which the change is given up as TIMED_OUT. Default 2 minutes. */
+  deadlineMs?(change: Change): number;
   /** True when this change has to wait for the object's needs (create, start, recreate, replug). */
   waitsForNeeds(change: Change): boolean;
   /** Is the object what it should be, once diff is empty? Also asked to find out whether others' needs are met. */
