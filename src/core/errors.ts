@@ -30,6 +30,8 @@ export const ERRORS = {
   FORBIDDEN: { http: 403, retry: 'never', text: 'this is not allowed' },
   PROTECTED: { http: 409, retry: 'never', text: 'the object is protected against deletion' },
   PLAN_STALE: { http: 409, retry: 'never', text: 'the plan is no longer what would happen' },
+  UNAVAILABLE: { http: 503, retry: 'backoff', text: 'the daemon cannot answer this now' },
+  TOO_MANY_REQUESTS: { http: 429, retry: 'backoff', text: 'too many clients ask for this at once' },
   CONFIRMATION_STALE: { http: 409, retry: 'never', text: 'the list to confirm has changed' },
   // daemon
   STATE_DIR_UNREACHABLE: { http: 500, retry: 'on-change', text: 'the state directory cannot be reached by containers' },
