@@ -20,16 +20,24 @@ export interface ImageReading {
   readonly createdAt: number;
   readonly properties: Readonly<Record<string, string>>;
   readonly architecture: string;
+  /** Image objects that need it: uid to the time (epoch ms) since when. The object's current image is the one it holds since last. */
+  readonly holders: Readonly<Record<string, number>>;
 }
 
 export interface ImagePort {
+  /** Complete listing by fingerprint. Throws when an image's record cannot be read. */
   list(): Promise<ReadonlyMap<string, ImageReading>>;
-  /** Builds or imports. Already there with this source hash is fine. Progress: text and 0..1. */
+  /**
+   * Builds or imports, and makes `holder` (an Image object's uid) hold the result from now on. An image with this source hash that
+   * is already there is only held, not made again. Progress: text and 0..1.
+   */
   create(
     source: ImageSource,
     sourceHash: string,
+    holder: string,
     progress: (text: string, fraction?: number) => void,
     signal: AbortSignal,
   ): Promise<ImageReading>;
-  delete(fingerprint: string, signal: AbortSignal): Promise<void>;
+  /** Ends `holder`'s hold; the image is removed when nobody holds it any more. Missing is fine. */
+  release(fingerprint: string, holder: string, signal: AbortSignal): Promise<void>;
 }

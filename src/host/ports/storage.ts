@@ -30,6 +30,12 @@ export interface PoolReading {
   readonly idmapped?: boolean;
 }
 
+/** A pool as its own record on this host tells it (`<state-dir>/pools/NAME.json`, written before anything is made). */
+export interface ListedPool extends PoolReading {
+  /** As it was made: later specs are compared with this. */
+  readonly target: PoolTarget;
+}
+
 export type VolumeType = 'container' | 'image' | 'custom';
 
 export interface VolumeId {
@@ -63,6 +69,8 @@ export interface PoolCapabilities {
 export interface StoragePort {
   capabilities(driver: PoolDriverName): PoolCapabilities;
   readPool(target: PoolTarget): Promise<PoolReading>;
+  /** Complete listing of the pools that were made here (or begun), by name. Throws when a record cannot be read. */
+  listPools(): Promise<ReadonlyMap<string, ListedPool>>;
   /** Makes backing and file system where there is none; refuses (POOL_FOREIGN) what it did not make. Never formats twice. */
   createPool(target: PoolTarget, signal: AbortSignal): Promise<void>;
   activatePool(target: PoolTarget, signal: AbortSignal): Promise<void>;

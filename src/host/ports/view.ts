@@ -3,7 +3,7 @@
 import type { ImageReading } from './images.ts';
 import type { ContainerReading } from './lxc.ts';
 import type { DhcpReading, FirewallReading, LinksReading } from './network.ts';
-import type { PoolReading, PoolTarget, TombstoneReading, VolumeReading } from './storage.ts';
+import type { ListedPool, PoolReading, PoolTarget, TombstoneReading, VolumeReading } from './storage.ts';
 
 export interface HostView {
   containers(): Promise<ReadonlyMap<string, ContainerReading>>;
@@ -13,6 +13,8 @@ export interface HostView {
   firewall(): Promise<FirewallReading>;
   forwarding(): Promise<{ readonly ipv4: boolean; readonly ipv6: boolean }>;
   dhcp(): Promise<ReadonlyMap<string, DhcpReading>>;
+  /** Every pool made here, by name. */
+  pools(): Promise<ReadonlyMap<string, ListedPool>>;
   pool(target: PoolTarget): Promise<PoolReading>;
   volumes(pool: string): Promise<ReadonlyMap<string, VolumeReading>>;
   tombstones(pool: string): Promise<readonly TombstoneReading[]>;
