@@ -1,0 +1,42 @@
+// Deletes that are over the limit and wait for a person's word: one list per source, bound to its hash.
+import type { RefKey } from '../core/ref.ts';
+import type { Database } from './database.ts';
+import type { ConfirmationTable } from './ledger.ts';
+
+interface Stored {
+  source: string;
+  hash: string;
+  objects: string;
+  reason: string;
+  asked_at: number;
+  confirmed_at: number | null;
+  confirmed_by: string | null;
+}
+
+export function makeConfirmationTable(db: Database): ConfirmationTable {
+  const all = db.prepare<Stored>('SELECT * FROM confirmation ORDER BY source');
+  const put = db.prepare(
+    `INSERT INTO confirmation (source, hash, objects, reason, asked_at, confirmed_at, confirmed_by) VALUES (?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (source) DO UPDATE SET hash = excluded.hash, objects = excluded.objects, reason = excluded.reason,
+       asked_at = excluded.asked_at, confirmed_at = excluded.confirmed_at, confirmed_by = excluded.confirmed_by`,
+  );
+  const remove = db.prepare('DELETE FROM confirmation WHERE source = ?');
+  return {
+    all: () =>
+      all.all().map((stored) => ({
+        source: stored.source,
+        hash: stored.hash,
+        objects: JSON.parse(stored.objects) as RefKey[],
+        reason: stored.reason,
+        askedAt: stored.asked_at,
+        confirmedAt: stored.confirmed_at,
+        confirmedBy: stored.confirmed_by,
+      })),
+    put: (row) => {
+      put.run(row.source, row.hash, JSON.stringify(row.objects), row.reason, row.askedAt, row.confirmedAt, row.confirmedBy);
+    },
+    remove: (source) => {
+      remove.run(source);
+    },
+  };
+}

@@ -1,0 +1,66 @@
+// The write-ahead log of changes: an intent is committed before its change touches the host and closed with its outcome, so that the
+// next start knows what may be half done.
+import type { RefKey } from '../core/ref.ts';
+import type { Database } from './database.ts';
+import type { IntentRow, IntentTable } from './ledger.ts';
+
+/** Closed intents of objects that are gone for good: this many are kept for history in all. */
+const KEEP_OF_GONE = 1000;
+
+interface Stored {
+  id: number;
+  uid: string;
+  ref: string;
+  change: string;
+  opened_at: number;
+  closed_at: number | null;
+  outcome: string | null;
+  revision: string;
+}
+
+function row(stored: Stored): IntentRow {
+  return {
+    id: stored.id,
+    uid: stored.uid,
+    ref: stored.ref as RefKey,
+    change: stored.change,
+    openedAt: stored.opened_at,
+    closedAt: stored.closed_at,
+    outcome: stored.outcome,
+    revision: stored.revision,
+  };
+}
+
+export function makeIntentTable(db: Database): IntentTable {
+  const insert = db.prepare('INSERT INTO intent (uid, ref, change, opened_at, revision) VALUES (?, ?, ?, ?, ?)');
+  const close = db.prepare('UPDATE intent SET closed_at = ?, outcome = ? WHERE id = ? AND closed_at IS NULL');
+  const open = db.prepare<Stored>('SELECT * FROM intent WHERE closed_at IS NULL ORDER BY id');
+  const history = db.prepare<Stored>('SELECT * FROM intent WHERE uid = ? ORDER BY id DESC LIMIT ?');
+  const prune = db.prepare(
+    `DELETE FROM intent WHERE id IN (
+       SELECT id FROM (SELECT id, closed_at, row_number() OVER (PARTITION BY uid, closed_at IS NULL ORDER BY id DESC) AS place FROM intent)
+       WHERE closed_at IS NOT NULL AND place > ?)`,
+  );
+  const pruneGone = db.prepare(
+    `DELETE FROM intent WHERE id IN (
+       SELECT id FROM intent WHERE closed_at IS NOT NULL
+         AND uid NOT IN (SELECT uid FROM object) AND uid NOT IN (SELECT uid FROM tombstone)
+       ORDER BY id DESC LIMIT -1 OFFSET ${KEEP_OF_GONE})`,
+  );
+
+  return {
+    open: (intents) =>
+      db.atomically(() => intents.map((one) => insert.run(one.uid, one.ref, one.change, one.openedAt, one.revision).lastId)),
+    close: (id, outcome, at) => {
+      close.run(at, outcome, id);
+    },
+    openIntents: () => open.all().map(row),
+    history: (uid, limit) => history.all(uid, limit).map(row),
+    prune: (keep) => {
+      db.atomically(() => {
+        prune.run(keep);
+        pruneGone.run();
+      });
+    },
+  };
+}

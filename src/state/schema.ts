@@ -1,0 +1,121 @@
+// The ledger's schema as a list of migrations. A released migration is never edited: a change of the schema is a new entry.
+
+export interface Migration {
+  /** 1, 2, 3 ... without gaps. */
+  readonly version: number;
+  readonly sql: string;
+}
+
+const FIRST = `
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+CREATE TABLE object (
+  uid TEXT PRIMARY KEY,
+  ref TEXT NOT NULL UNIQUE,
+  source TEXT NOT NULL,
+  path TEXT NOT NULL,
+  line INTEGER NOT NULL,
+  document TEXT NOT NULL,
+  applied TEXT,
+  applied_hash TEXT,
+  applied_revision TEXT,
+  protected INTEGER NOT NULL,
+  declared INTEGER NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- uid is an object's or, after a move, a tombstone's: so no foreign key.
+CREATE TABLE allocation (
+  uid TEXT NOT NULL,
+  what TEXT NOT NULL,
+  scope TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (uid, what)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX allocation_value ON allocation (scope, value);
+
+CREATE TABLE intent (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  uid TEXT NOT NULL,
+  ref TEXT NOT NULL,
+  change TEXT NOT NULL,
+  opened_at INTEGER NOT NULL,
+  closed_at INTEGER,
+  outcome TEXT,
+  revision TEXT NOT NULL
+) STRICT;
+CREATE INDEX intent_uid ON intent (uid, id);
+CREATE INDEX intent_open ON intent (id) WHERE closed_at IS NULL;
+
+CREATE TABLE document (
+  ref TEXT PRIMARY KEY,
+  source TEXT NOT NULL,
+  text TEXT NOT NULL,
+  updated_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tombstone (
+  uid TEXT PRIMARY KEY,
+  ref TEXT NOT NULL,
+  pool TEXT NOT NULL,
+  name TEXT NOT NULL,
+  object TEXT NOT NULL,
+  buried_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE confirmation (
+  source TEXT PRIMARY KEY,
+  hash TEXT NOT NULL,
+  objects TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  asked_at INTEGER NOT NULL,
+  confirmed_at INTEGER,
+  confirmed_by TEXT
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE operation (
+  id TEXT PRIMARY KEY,
+  kind TEXT NOT NULL,
+  ref TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('running', 'done', 'failed', 'cancelled')),
+  started_at INTEGER NOT NULL,
+  ended_at INTEGER,
+  detail TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX operation_time ON operation (started_at);
+
+CREATE TABLE override (
+  id TEXT PRIMARY KEY,
+  ref TEXT NOT NULL,
+  patch TEXT NOT NULL,
+  owner TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- AUTOINCREMENT: a sequence number is never given twice, also after the newest rows were deleted.
+CREATE TABLE event (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  time INTEGER NOT NULL,
+  type TEXT NOT NULL,
+  severity TEXT NOT NULL,
+  ref TEXT,
+  reason TEXT NOT NULL,
+  message TEXT NOT NULL,
+  data TEXT
+) STRICT;
+
+CREATE TABLE audit (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  at INTEGER NOT NULL,
+  actor TEXT NOT NULL,
+  action TEXT NOT NULL,
+  ref TEXT NOT NULL,
+  detail TEXT NOT NULL,
+  hash TEXT NOT NULL
+) STRICT;
+`;
+
+export const MIGRATIONS: readonly Migration[] = [{ version: 1, sql: FIRST }];
