@@ -12,6 +12,8 @@ export interface LinkReading {
   readonly master: string | undefined;
   /** With prefix length. */
   readonly addresses: readonly string[];
+  /** `ip link set NAME alias TEXT`: a bridge of ours says `lockstep:PREFIX:UID` here. */
+  readonly alias: string | undefined;
 }
 
 export interface LinksReading {
@@ -33,7 +35,8 @@ export interface DhcpSpec {
   readonly domain: string;
   readonly mtu: number | undefined;
   readonly dhcp: boolean;
-  readonly dns: boolean;
+  /** LXD's `dns.mode`: names of our static hosts; also the names guests send; none. Other queries are forwarded in every mode. */
+  readonly dnsMode: 'managed' | 'dynamic' | 'none';
 }
 
 /** A static lease and DNS name. */
@@ -70,20 +73,37 @@ export interface FirewallSpec {
 export interface FirewallReading {
   /** By bridge: hash of the FirewallSpec whose rules are all there, unchanged. `changed`: rules are there but differ. */
   readonly networks: ReadonlyMap<string, { readonly specHash: string } | { readonly changed: true }>;
-  /** Rules of others that would drop our traffic, in words with the command that mends it (FirewallConflict). */
-  readonly conflicts: readonly string[];
+  /** Rules of others that would drop our traffic. */
+  readonly conflicts: readonly FirewallConflict[];
+}
+
+export interface FirewallConflict {
+  readonly bridge: string;
+  /** What is dropped by which chain, as a full sentence. */
+  readonly message: string;
+  /** The command that mends it. */
+  readonly hint: string;
 }
 
 export interface NetworkPort {
   links(): Promise<LinksReading>;
   /** Called with the link's name when a link or its addresses changed. */
   onLinkChange(listener: (link: string) => void): () => void;
-  addBridge(name: string, options: { readonly mtu?: number; readonly hwaddr?: string }): Promise<void>;
+  /** Made down. Rejects with NETWORK_FOREIGN when there is already a link of that name. */
+  addBridge(name: string, options: { readonly mtu?: number; readonly hwaddr?: string; readonly alias?: string }): Promise<void>;
   setLink(
     name: string,
-    change: { readonly mtu?: number; readonly up?: boolean; readonly hwaddr?: string; readonly master?: string | null },
+    change: {
+      readonly mtu?: number;
+      readonly up?: boolean;
+      readonly hwaddr?: string;
+      readonly master?: string | null;
+      readonly alias?: string;
+    },
   ): Promise<void>;
+  /** Adds those that are missing and deletes all others but IPv6 link-local ones, which are the kernel's. */
   setAddresses(name: string, addresses: readonly string[]): Promise<void>;
+  /** Already gone is fine. */
   deleteLink(name: string): Promise<void>;
 
   firewall(): Promise<FirewallReading>;
