@@ -25,4 +25,6 @@ export interface HostCapabilities {
   readonly cpus: readonly number[];
   /** Ids that containers may be given (whole range; instances get 65536 each from the top downwards). */
   readonly ids: IdRange;
+  /** We run in a container ourselves (not all host ids are mapped): device nodes cannot be made, they are bound from the host's. */
+  readonly nested: boolean;
 }

@@ -1,5 +1,6 @@
 // What the kinds observe through: one reading per family of facts, taken lazily, shared by all objects of a round, dropped by that
 // family's events. Every method rejects with an AppError when the reading is not complete; the object is then `unknown`.
+import type { HostPathReading } from './files.ts';
 import type { ImageReading } from './images.ts';
 import type { ContainerReading } from './lxc.ts';
 import type { DhcpReading, FirewallReading, LinksReading } from './network.ts';
@@ -19,6 +20,8 @@ export interface HostView {
   volumes(pool: string): Promise<ReadonlyMap<string, VolumeReading>>;
   tombstones(pool: string): Promise<readonly TombstoneReading[]>;
   images(): Promise<ReadonlyMap<string, ImageReading>>;
+  /** What paths of the host lead to. Every path asked for is in the answer. */
+  hostPaths(paths: readonly string[]): Promise<ReadonlyMap<string, HostPathReading>>;
 }
 
 export type ViewFamily = 'containers' | 'links' | 'firewall' | 'forwarding' | 'dhcp' | 'pools' | 'volumes' | 'images';
