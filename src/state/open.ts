@@ -2,7 +2,7 @@
 // damaged one apart. A new ledger is made under another name and renamed, so an empty file is always damage, never a first start.
 import { chmodSync, closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { AppError, toAppError } from '../core/errors.ts';
+import { AppError, errorChain, toAppError } from '../core/errors.ts';
 import { makeAllocationTable } from './allocation-table.ts';
 import { makeAuditTable } from './audit-table.ts';
 import { makeConfirmationTable } from './confirmation-table.ts';
@@ -42,6 +42,8 @@ export function openLedger(path: string, options: OpenOptions = {}): Ledger {
     return makeLedger(db);
   } catch (error) {
     db.close();
+    // SQLITE_ERROR for SQL that never changes: a table or column is missing, so the file is not what its version says.
+    if (error instanceof AppError && error.detail['sqlite'] === 1) throw corrupt(path, errorChain(error).messages.join(': '));
     throw error;
   }
 }
