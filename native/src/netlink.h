@@ -1,4 +1,4 @@
-// Links, addresses, routes and their events over rtnetlink.
+// Links, addresses, routes and their events over rtnetlink (libnl-3).
 #pragma once
 #include <napi.h>
 

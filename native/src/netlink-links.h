@@ -1,0 +1,39 @@
+// Reading and changing links and addresses: plain C++ values in and out, for the netlink thread.
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+struct Link {
+  int index = 0;
+  std::string name;
+  std::string type;
+  std::string hwaddr;
+  std::string alias;
+  unsigned mtu = 0;
+  bool up = false;
+  int master = 0;
+  std::vector<std::string> addresses;
+};
+
+struct Network {
+  std::vector<Link> links;
+  std::vector<std::string> routes;
+};
+
+struct LinkChange {
+  std::optional<unsigned> mtu;
+  std::optional<bool> up;
+  std::optional<std::string> hwaddr;
+  std::optional<std::string> alias;
+  /** Empty: out of its bridge. */
+  std::optional<std::string> master;
+};
+
+/** Links, addresses and routes of every table but `local`. */
+Network readNetwork();
+void addBridge(const std::string &name, const LinkChange &initial);
+void setLink(const std::string &name, const LinkChange &change);
+void deleteLink(const std::string &name);
+/** Makes a link have exactly these addresses; IPv6 link-local ones are left to the kernel. */
+void setAddresses(const std::string &name, const std::vector<std::string> &addresses);
