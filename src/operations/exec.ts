@@ -1,9 +1,9 @@
 // Runs a command in an instance for the API: puts the environment together and leaves the rest to the LXC port.
 // An operation: it changes no declared state, takes no lock, and is written to the audit log.
-import type { ExecCommand, Operations } from '../api/ports.ts';
 import { AppError } from '../core/errors.ts';
 import { refKey, refText, type ResourceRef } from '../core/ref.ts';
 import type { ExecProcess, ExecRequest, LxcPort } from '../host/ports/lxc.ts';
+import type { ExecCommand, Operations } from './operations.ts';
 
 /** What exec needs to know of an instance. */
 export interface ExecTarget {

@@ -1,0 +1,25 @@
+// What route files are given: the ports, and who asks.
+import type { Socket } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import type { Log } from '../core/log.ts';
+import type { Control } from '../reconciler/control.ts';
+import type { EventStream, Operations, PeerReader } from './ports.ts';
+
+export interface ApiDeps {
+  readonly control: Control;
+  readonly operations: Operations;
+  readonly events: EventStream;
+  /** Text in Prometheus' format. */
+  metrics(): Promise<string>;
+  readonly log: Log;
+  readonly version: string;
+  /** Reads SO_PEERCRED. Without it, actors are called `local`. */
+  readonly peer?: PeerReader;
+}
+
+export interface RouteContext extends ApiDeps {
+  /** Who is at the other end, as the audit log names it: `uid:0`. */
+  actor(socket: Socket): string;
+}
+
+export type Routes = (app: FastifyInstance, context: RouteContext) => void;

@@ -1,0 +1,150 @@
+// Shapes of what clients send. Strict: unknown members are refused, nothing is coerced.
+import { type Static, Type } from 'typebox';
+import { Kind, Ref } from './schemas.ts';
+
+const closed = { additionalProperties: false } as const;
+const SEGMENT = '^[^\\u0000-\\u001f/]{1,255}$';
+/** A stored source's name: a word, since it becomes part of actors, labels and file names. */
+const SOURCE_NAME = '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$';
+
+export const RefParams = Type.Object(
+  {
+    kind: Kind,
+    project: Type.String({ pattern: SEGMENT, description: '`-` for kinds that belong to no project.' }),
+    parent: Type.String({ pattern: SEGMENT, description: '`-` for kinds without a parent.' }),
+    name: Type.String({ pattern: SEGMENT }),
+  },
+  closed,
+);
+export type RefParams = Static<typeof RefParams>;
+
+export const KindParams = Type.Object({ kind: Kind }, closed);
+export type KindParams = Static<typeof KindParams>;
+
+export const ObjectQuery = Type.Object(
+  {
+    match: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 600,
+        description: 'Only objects this short form may mean: `web`, `Instance/web`, a full key.',
+      }),
+    ),
+    project: Type.Optional(Type.String({ pattern: SEGMENT, description: 'Only objects of this project and those that belong to none.' })),
+  },
+  closed,
+);
+export type ObjectQuery = Static<typeof ObjectQuery>;
+
+const Files = Type.Array(
+  Type.Object(
+    {
+      path: Type.String({
+        minLength: 1,
+        maxLength: 4096,
+        pattern: '^[^\\u0000-\\u001f]+$',
+        description: 'As people know it, for problems.',
+      }),
+      text: Type.String({ description: 'The whole manifest file.' }),
+    },
+    closed,
+  ),
+  { minItems: 1, maxItems: 10_000, description: 'Manifest files with their text.' },
+);
+
+export const PlanBody = Type.Object(
+  {
+    files: Files,
+    source: Type.Optional(Type.String({ pattern: SOURCE_NAME, description: 'Stored source the files would go into. Default `api`.' })),
+    replace: Type.Optional(Type.Boolean({ description: 'The files would be the whole content of that source.' })),
+  },
+  closed,
+);
+export type PlanBody = Static<typeof PlanBody>;
+
+const PlanHash = Type.String({
+  pattern: '^[0-9a-f]{16,128}$',
+  description: 'Hash of a plan made before: refused with PLAN_STALE when it is another now.',
+});
+
+export const ApplyBody = Type.Object(
+  {
+    files: Files,
+    source: Type.Optional(Type.String({ pattern: SOURCE_NAME, description: 'Stored source to put the objects into. Default `api`.' })),
+    prune: Type.Optional(Type.Boolean({ description: 'The files are the whole content of `source`; what they do not hold is deleted.' })),
+    planHash: Type.Optional(PlanHash),
+  },
+  closed,
+);
+export type ApplyBody = Static<typeof ApplyBody>;
+
+export const SyncBody = Type.Union([
+  Type.Object(
+    {
+      source: Type.Optional(Type.String({ minLength: 1, maxLength: 255, description: 'Only this source. Default all.' })),
+      planHash: Type.Optional(PlanHash),
+    },
+    closed,
+  ),
+  Type.Null(),
+]);
+export type SyncBody = Static<typeof SyncBody>;
+
+export const ConfirmBody = Type.Object(
+  { source: Type.String({ minLength: 1, maxLength: 255 }), hash: Type.String({ minLength: 1, maxLength: 128 }) },
+  closed,
+);
+export type ConfirmBody = Static<typeof ConfirmBody>;
+
+export const UndeleteBody = Type.Object({ ref: Ref }, closed);
+export type UndeleteBody = Static<typeof UndeleteBody>;
+
+const NUMBER = '^[0-9]{1,15}$';
+
+export const EventQuery = Type.Object(
+  {
+    since: Type.Optional(Type.String({ pattern: NUMBER, description: 'Only events with a greater number. Default: the newest ones.' })),
+    limit: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,3}$', description: 'At most this many, 1 to 9999. Default 100.' })),
+    follow: Type.Optional(
+      Type.String({ pattern: '^(|1|true)$', description: 'Stream as server-sent events, as `Accept: text/event-stream` does.' }),
+    ),
+  },
+  closed,
+);
+export type EventQuery = Static<typeof EventQuery>;
+
+export const ExecParams = Type.Object({ project: Type.String({ pattern: SEGMENT }), name: Type.String({ pattern: SEGMENT }) }, closed);
+export type ExecParams = Static<typeof ExecParams>;
+
+const Size = { minimum: 1, maximum: 65_535 } as const;
+const Id = Type.Integer({ minimum: 0, maximum: 4_294_967_294 });
+
+/** The first frame (text) on an exec WebSocket. */
+export const ExecStart = Type.Object(
+  {
+    command: Type.Array(Type.String(), { minItems: 1, maxItems: 4096 }),
+    environment: Type.Optional(Type.Record(Type.String(), Type.String())),
+    cwd: Type.Optional(Type.String({ pattern: '^/', maxLength: 4096, description: 'Absolute path in the container.' })),
+    user: Type.Optional(Id),
+    group: Type.Optional(Id),
+    terminal: Type.Optional(
+      Type.Object(
+        {
+          columns: Type.Integer(Size),
+          rows: Type.Integer(Size),
+          type: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9._+-]{1,64}$', description: 'TERM. Default xterm-256color.' })),
+        },
+        closed,
+      ),
+    ),
+  },
+  closed,
+);
+export type ExecStart = Static<typeof ExecStart>;
+
+/** Later text frames from the client. */
+export const ExecControl = Type.Union([
+  Type.Object({ type: Type.Literal('resize'), columns: Type.Integer(Size), rows: Type.Integer(Size) }, closed),
+  Type.Object({ type: Type.Literal('signal'), number: Type.Integer({ minimum: 1, maximum: 64 }) }, closed),
+]);
+export type ExecControl = Static<typeof ExecControl>;

@@ -1,0 +1,209 @@
+// Shapes of the REST API's answers. One TypeBox value each: it documents the answer in /openapi.json, and the tests check real answers
+// against it. The types that fill them are the reconciler's own (reconciler/control.ts).
+import { Type } from 'typebox';
+import { ERRORS } from '../core/errors.ts';
+import { KIND_NAMES, type KindName } from '../core/ref.ts';
+
+const closed = { additionalProperties: false } as const;
+// Names, paths and segments never hold control characters.
+const SEGMENT = '^[^\\u0000-\\u001f/]{1,255}$';
+
+export const Kind = Type.Unsafe<KindName>({ type: 'string', enum: [...KIND_NAMES], description: 'Kind of an object.' });
+
+/** One of these words. */
+function words(list: readonly string[], description?: string) {
+  return Type.Unsafe<string>({ type: 'string', enum: [...list], ...(description === undefined ? {} : { description }) });
+}
+
+export const Ref = Type.Object(
+  {
+    kind: Kind,
+    project: Type.String({ pattern: SEGMENT, description: 'Project, or `-` for kinds that belong to none.' }),
+    parent: Type.String({ pattern: SEGMENT, description: 'The pool of a volume, the network of a forward; `-` elsewhere.' }),
+    name: Type.String({ pattern: SEGMENT }),
+  },
+  { ...closed, description: 'Identity of an object.' },
+);
+
+export const Millis = Type.Number({ description: 'Milliseconds since the epoch.' });
+
+export const ErrorCodeSchema = words(Object.keys(ERRORS), 'Stable error code.');
+
+export const ProblemSchema = Type.Object(
+  {
+    file: Type.String(),
+    line: Type.Integer({ minimum: 1 }),
+    column: Type.Integer({ minimum: 1, description: 'One-based, in UTF-16 units.' }),
+    endLine: Type.Integer({ minimum: 1 }),
+    endColumn: Type.Integer({ minimum: 1 }),
+    severity: words(['error', 'warning']),
+    rule: Type.String({ description: 'Stable rule id: `unknown-key`, `type`, `dangling-reference`.' }),
+    field: Type.String({ description: 'Path in the document: `spec.config.limits.memory`.' }),
+    message: Type.String(),
+    hint: Type.Optional(Type.String()),
+  },
+  { ...closed, description: 'A mistake in a manifest, located.' },
+);
+
+export const ProblemDocument = Type.Object(
+  {
+    type: Type.String({ description: '`urn:lockstep:error:CODE`.' }),
+    title: Type.String(),
+    status: Type.Integer(),
+    detail: Type.String({ description: 'One full sentence that names the object.' }),
+    instance: Type.String({ description: 'Path of the request.' }),
+    code: ErrorCodeSchema,
+    hint: Type.Optional(Type.String({ description: 'What to do next.' })),
+    causes: Type.Optional(Type.Array(Type.String(), { description: 'The errors behind this one, outermost first.' })),
+    values: Type.Optional(Type.Record(Type.String(), Type.Union([Type.String(), Type.Number(), Type.Boolean()]))),
+    problems: Type.Optional(Type.Array(ProblemSchema)),
+  },
+  { ...closed, description: 'An error (RFC 9457, application/problem+json).' },
+);
+
+const Condition = Type.Object(
+  {
+    type: words(['Ready', 'Reconciling', 'Stalled', 'Drifted', 'Overridden']),
+    status: words(['True', 'False', 'Unknown']),
+    reason: Type.String({ description: 'CamelCase: `Running`, `WaitingForNeeds`, `RetryAfterError`.' }),
+    message: Type.String(),
+    since: Millis,
+  },
+  closed,
+);
+
+export const ObjectStatusSchema = Type.Object(
+  {
+    ref: Ref,
+    uid: Type.String(),
+    source: Type.String(),
+    file: Type.Optional(Type.String({ description: 'Where it is declared; absent when it is not any more.' })),
+    line: Type.Optional(Type.Integer()),
+    conditions: Type.Array(Condition),
+    summary: Type.String(),
+    observedRevision: Type.Optional(Type.String({ description: 'Revision of the source that was last fully applied.' })),
+    doing: Type.Optional(Type.Object({ text: Type.String(), fraction: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })) }, closed)),
+    error: Type.Optional(
+      Type.Object({ code: ErrorCodeSchema, message: Type.String(), hint: Type.Optional(Type.String()), at: Millis }, closed),
+    ),
+    nextRetry: Type.Optional(Millis),
+    details: Type.Record(Type.String(), Type.Union([Type.String(), Type.Number(), Type.Boolean(), Type.Array(Type.String())]), {
+      description: 'Live facts of the kind: state, addresses, fingerprint, sizes.',
+    }),
+  },
+  { ...closed, description: 'What is known of an object.' },
+);
+
+export const ConfirmationSchema = Type.Object(
+  {
+    source: Type.String(),
+    hash: Type.String({ description: 'A confirmation holds for exactly the list with this hash.' }),
+    objects: Type.Array(Ref),
+    reason: Type.String(),
+    askedAt: Millis,
+  },
+  { ...closed, description: 'Deletions that wait for a person.' },
+);
+
+export const SourceStatusSchema = Type.Object(
+  {
+    name: Type.String(),
+    location: Type.String(),
+    revision: Type.Optional(Type.String()),
+    objects: Type.Integer(),
+    problems: Type.Array(ProblemSchema),
+    error: Type.Optional(Type.String()),
+    lastRead: Type.Optional(Millis),
+  },
+  { ...closed, description: 'Where manifests come from.' },
+);
+
+export const DaemonStatusSchema = Type.Object(
+  {
+    version: Type.String(),
+    pid: Type.Integer(),
+    startedAt: Millis,
+    prefix: Type.String(),
+    stateDir: Type.String(),
+    ready: Type.Boolean({ description: 'The ledger is recovered and everything was looked at once.' }),
+    objects: Type.Array(ObjectStatusSchema),
+    sources: Type.Array(SourceStatusSchema),
+    confirmations: Type.Array(ConfirmationSchema),
+    settled: Type.Boolean({ description: 'All objects Ready, no problems, no confirmation asked for.' }),
+  },
+  closed,
+);
+
+export const ObjectListSchema = Type.Object({ objects: Type.Array(ObjectStatusSchema) }, closed);
+
+export const ObjectDescriptionSchema = Type.Object(
+  {
+    status: ObjectStatusSchema,
+    document: Type.Unknown({ description: 'The manifest document; secrets are fingerprints.' }),
+    spec: Type.Unknown({ description: 'The resolved spec; secrets are fingerprints.' }),
+    allocations: Type.Record(Type.String(), Type.String()),
+    history: Type.Array(
+      Type.Object(
+        {
+          change: Type.String(),
+          openedAt: Millis,
+          closedAt: Type.Union([Millis, Type.Null()]),
+          outcome: Type.Union([Type.String(), Type.Null()]),
+          revision: Type.String(),
+        },
+        closed,
+      ),
+    ),
+  },
+  closed,
+);
+
+export const PlanChangeSchema = Type.Object(
+  {
+    ref: Ref,
+    change: Type.String(),
+    verdict: words(['create', 'live', 'replug', 'restart', 'recreate', 'delete', 'repair', 'power']),
+    summary: Type.String(),
+    fields: Type.Array(Type.Object({ field: Type.String(), from: Type.Optional(Type.String()), to: Type.Optional(Type.String()) }, closed)),
+    downtime: Type.Optional(Type.String()),
+    file: Type.Optional(Type.String()),
+    line: Type.Optional(Type.Integer()),
+    waitsFor: Type.Optional(Type.String()),
+  },
+  closed,
+);
+
+export const PlanReportSchema = Type.Object(
+  {
+    revisions: Type.Record(Type.String(), Type.String()),
+    changes: Type.Array(PlanChangeSchema),
+    problems: Type.Array(ProblemSchema),
+    unknown: Type.Array(Type.Object({ ref: Ref, because: Type.String() }, closed)),
+    hash: Type.String({ description: 'Over everything above; give it to apply or sync as `planHash` to be refused when it has changed.' }),
+  },
+  closed,
+);
+
+export const ApplyResultSchema = Type.Object(
+  {
+    objects: Type.Array(Type.Object({ ref: Ref, result: words(['created', 'changed', 'unchanged']) }, closed)),
+    problems: Type.Array(ProblemSchema, { description: 'Warnings; errors refuse the whole request.' }),
+  },
+  closed,
+);
+
+export const EventSchema = Type.Object(
+  {
+    seq: Type.Integer({ description: 'Grows by one per event; survives restarts.' }),
+    time: Millis,
+    type: words(['change', 'condition', 'source', 'problem', 'progress', 'daemon']),
+    severity: words(['info', 'warning', 'error']),
+    ref: Type.Optional(Ref),
+    reason: Type.String(),
+    message: Type.String(),
+    data: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+  },
+  closed,
+);
+
+export const EventListSchema = Type.Object({ events: Type.Array(EventSchema) }, closed);

@@ -1,0 +1,29 @@
+// Look again now.
+import { Type } from 'typebox';
+import type { Routes } from '../deps.ts';
+import { SyncBody } from '../requests.ts';
+import { checkPlanHash } from './plan-hash.ts';
+
+const Synced = Type.Object(
+  { settled: Type.Boolean({ description: 'All objects were Ready when the round was planned.' }) },
+  { additionalProperties: false },
+);
+
+export const syncRoutes: Routes = (app, { control }) => {
+  app.post<{ Body: SyncBody | undefined }>(
+    '/v1/sync',
+    {
+      schema: {
+        summary: 'Reads the sources again and looks at every object. Answers when the round is planned.',
+        body: SyncBody,
+        response: { 200: Synced },
+      },
+    },
+    async (request) => {
+      const { source, planHash } = request.body ?? {};
+      if (planHash !== undefined) await checkPlanHash(control, planHash);
+      await control.sync(source);
+      return { settled: control.status().settled };
+    },
+  );
+};

@@ -1,0 +1,325 @@
+// Every route with its schema and its error cases, through fastify's inject.
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { Ajv } from 'ajv';
+import type { TSchema } from 'typebox';
+import {
+  ApplyResultSchema,
+  ConfirmationSchema,
+  DaemonStatusSchema,
+  EventListSchema,
+  ObjectDescriptionSchema,
+  ObjectListSchema,
+  PlanReportSchema,
+  ProblemDocument,
+} from '../../src/api/schemas.ts';
+import { type ApiServer, createApi } from '../../src/api/server.ts';
+import { AppError } from '../../src/core/errors.ts';
+import { silentLog } from '../../src/core/log.ts';
+import { DB, EMPTY_PLAN, FakeControl, FakeEvents, FAST, FULL_PLAN, problem, WEB } from './fake-control.ts';
+
+const ajv = new Ajv({ strict: true, allowUnionTypes: true });
+
+function matches(schema: TSchema, value: unknown): void {
+  const check = ajv.compile(schema);
+  assert.ok(check(value), JSON.stringify(check.errors));
+}
+
+let control: FakeControl;
+let events: FakeEvents;
+let api: ApiServer;
+
+beforeEach(async () => {
+  control = new FakeControl();
+  events = new FakeEvents();
+  api = await createApi({
+    control,
+    operations: { exec: async () => Promise.reject(new AppError('LXC_NOT_RUNNING')) },
+    events,
+    metrics: async () => 'lockstep_objects 3\n',
+    log: silentLog,
+    version: '0.1.0',
+    peer: () => ({ pid: 1, uid: 1000, gid: 1000 }),
+  });
+});
+
+afterEach(() => api.close());
+
+async function get(url: string) {
+  const reply = await api.inject({ method: 'GET', url });
+  return { status: reply.statusCode, body: reply.json<Record<string, unknown>>(), type: reply.headers['content-type'] };
+}
+
+async function post(url: string, payload?: object) {
+  const reply = await api.inject({ method: 'POST', url, ...(payload === undefined ? {} : { payload }) });
+  return { status: reply.statusCode, body: reply.json<Record<string, unknown>>(), type: reply.headers['content-type'] };
+}
+
+function isProblem(reply: { status: number; body: Record<string, unknown>; type: unknown }, status: number, code: string): void {
+  assert.equal(reply.status, status);
+  assert.match(String(reply.type), /^application\/problem\+json/);
+  matches(ProblemDocument, reply.body);
+  assert.equal(reply.body['code'], code);
+  assert.equal(reply.body['status'], status);
+}
+
+describe('health', () => {
+  it('answers that it is alive even while it is not ready', async () => {
+    control.ready = false;
+    assert.deepEqual(await get('/healthz').then((reply) => [reply.status, reply.body]), [200, { status: 'ok' }]);
+  });
+
+  it('is not ready, with the reason, until everything was looked at', async () => {
+    control.ready = false;
+    const reply = await get('/readyz');
+    isProblem(reply, 503, 'UNAVAILABLE');
+    assert.match(String(reply.body['detail']), /first look/);
+    control.ready = true;
+    assert.equal((await get('/readyz')).status, 200);
+  });
+
+  it('serves metrics as text for Prometheus', async () => {
+    const reply = await api.inject({ url: '/metrics' });
+    assert.equal(reply.body, 'lockstep_objects 3\n');
+    assert.match(String(reply.headers['content-type']), /^text\/plain/);
+  });
+});
+
+describe('status and objects', () => {
+  it('shows the whole status as its schema says', async () => {
+    const reply = await get('/v1/status');
+    assert.equal(reply.status, 200);
+    matches(DaemonStatusSchema, reply.body);
+    assert.equal((reply.body['objects'] as unknown[]).length, 3);
+  });
+
+  it('lists objects by kind, short form and project', async () => {
+    const names = async (url: string) => {
+      const reply = await get(url);
+      matches(ObjectListSchema, reply.body);
+      return (reply.body['objects'] as { ref: { name: string } }[]).map((one) => one.ref.name);
+    };
+    assert.deepEqual(await names('/v1/objects'), ['web', 'db', 'fast']);
+    assert.deepEqual(await names('/v1/objects/Instance'), ['web', 'db']);
+    assert.deepEqual(await names('/v1/objects?match=Instance/db'), ['db']);
+    assert.deepEqual(await names('/v1/objects?project=other'), ['fast']);
+  });
+
+  it('refuses kinds and queries it does not know', async () => {
+    isProblem(await get('/v1/objects/Pod'), 400, 'REQUEST_INVALID');
+    isProblem(await get('/v1/objects?colour=red'), 400, 'REQUEST_INVALID');
+  });
+
+  it('describes one object by its four segments', async () => {
+    const reply = await get('/v1/objects/StoragePool/-/-/fast');
+    assert.equal(reply.status, 200);
+    matches(ObjectDescriptionSchema, reply.body);
+  });
+
+  it('tells how an object is addressed when segments do not fit its kind', async () => {
+    const reply = await get('/v1/objects/Instance/-/-/web');
+    isProblem(reply, 400, 'NAME_INVALID');
+    assert.match(String(reply.body['detail']), /Instance\/PROJECT\/-\/NAME/);
+  });
+
+  it('answers 404 with a hint for an object that is not there', async () => {
+    const reply = await get('/v1/objects/Instance/default/-/nope');
+    isProblem(reply, 404, 'NOT_FOUND');
+    assert.equal(reply.body['hint'], 'See "lockstep status".');
+  });
+
+  it('deletes an API object in the name of the peer', async () => {
+    const reply = await api.inject({ method: 'DELETE', url: '/v1/objects/StoragePool/-/-/fast' });
+    assert.equal(reply.statusCode, 202);
+    assert.deepEqual(control.calls, [{ what: 'delete', args: [FAST, 'uid:1000'] }]);
+  });
+
+  it('refuses to delete what a manifest declares, with its file and line', async () => {
+    const reply = await api.inject({ method: 'DELETE', url: '/v1/objects/Instance/default/-/web' });
+    assert.equal(reply.statusCode, 409);
+    const body = reply.json<{ code: string; values: unknown; detail: string }>();
+    assert.equal(body.code, 'OWNED_BY_OTHER_SOURCE');
+    assert.deepEqual(body.values, { file: '/srv/manifests/web.yaml', line: 3 });
+  });
+});
+
+describe('plan, apply and sync', () => {
+  const files = [{ path: 'web.yaml', text: 'kind: Instance\n' }];
+
+  it('plans what the daemon would do', async () => {
+    control.report = FULL_PLAN;
+    const reply = await get('/v1/plan');
+    assert.equal(reply.status, 200);
+    matches(PlanReportSchema, reply.body);
+    assert.deepEqual(control.calls[0]?.args, [undefined, undefined]);
+  });
+
+  it('plans with files as if they were stored', async () => {
+    const reply = await post('/v1/plan', { files, source: 'team', replace: true });
+    assert.equal(reply.status, 200);
+    assert.deepEqual(control.calls[0]?.args, [files, { source: 'team', replace: true }]);
+  });
+
+  it('refuses a plan without files, with unknown members, or with a control character in a path', async () => {
+    isProblem(await post('/v1/plan', {}), 400, 'REQUEST_INVALID');
+    isProblem(await post('/v1/plan', { files, dry: true }), 400, 'REQUEST_INVALID');
+    isProblem(await post('/v1/plan', { files: [{ path: 'a\nb', text: '' }] }), 400, 'REQUEST_INVALID');
+    isProblem(await post('/v1/plan', { files: [{ path: 'a', text: 7 }] }), 400, 'REQUEST_INVALID');
+    assert.deepEqual(control.calls, []);
+  });
+
+  it('applies files in the name of the peer', async () => {
+    const reply = await post('/v1/apply', { files });
+    assert.equal(reply.status, 200);
+    matches(ApplyResultSchema, reply.body);
+    assert.deepEqual(control.calls, [{ what: 'apply', args: [files, { actor: 'uid:1000' }] }]);
+  });
+
+  it('answers refused manifests with the located problems', async () => {
+    control.applied = {
+      objects: [],
+      problems: [problem('web.yaml', 'There is no key "confg".'), problem('web.yaml', 'Old key.', 'warning')],
+    };
+    const reply = await post('/v1/apply', { files });
+    isProblem(reply, 400, 'MANIFEST_INVALID');
+    assert.equal((reply.body['problems'] as unknown[]).length, 2);
+    assert.match(String(reply.body['detail']), /1 error\./);
+  });
+
+  it('passes warnings on without refusing', async () => {
+    control.applied = { objects: [], problems: [problem('web.yaml', 'Old key.', 'warning')] };
+    assert.equal((await post('/v1/apply', { files })).status, 200);
+  });
+
+  it('prunes only a named source', async () => {
+    isProblem(await post('/v1/apply', { files, prune: true }), 400, 'REQUEST_INVALID');
+    assert.equal((await post('/v1/apply', { files, prune: true, source: 'team' })).status, 200);
+    assert.deepEqual(control.calls, [{ what: 'apply', args: [files, { source: 'team', prune: true, actor: 'uid:1000' }] }]);
+  });
+
+  it('applies or syncs a saved plan only while it still holds', async () => {
+    const stale = 'a'.repeat(64);
+    isProblem(await post('/v1/apply', { files, planHash: stale }), 409, 'PLAN_STALE');
+    isProblem(await post('/v1/sync', { planHash: stale }), 409, 'PLAN_STALE');
+    assert.ok(control.calls.every((call) => call.what === 'plan'));
+    assert.equal((await post('/v1/apply', { files, planHash: EMPTY_PLAN.hash })).status, 200);
+    assert.equal((await post('/v1/sync', { planHash: EMPTY_PLAN.hash })).status, 200);
+  });
+
+  it('syncs everything without a body, or one source', async () => {
+    assert.deepEqual((await post('/v1/sync')).body, { settled: true });
+    await post('/v1/sync', { source: 'main' });
+    assert.deepEqual(
+      control.calls.map((call) => call.args),
+      [[undefined], ['main']],
+    );
+  });
+
+  it('refuses a body that is too large, not JSON, or of another type', async () => {
+    const large = await post('/v1/sync', { source: 'x'.repeat(70_000) });
+    isProblem(large, 413, 'REQUEST_INVALID');
+    const headers = { 'content-type': 'application/json' };
+    const broken = await api.inject({ method: 'POST', url: '/v1/sync', headers, payload: '{"source":' });
+    assert.equal(broken.statusCode, 400);
+    assert.equal(broken.json<{ code: string }>().code, 'REQUEST_INVALID');
+    const form = await api.inject({ method: 'POST', url: '/v1/sync', headers: { 'content-type': 'text/yaml' }, payload: 'a: b' });
+    assert.equal(form.statusCode, 415);
+    assert.match(form.json<{ hint: string }>().hint, /application\/json/);
+  });
+
+  it('does not take __proto__ for a member', async () => {
+    const reply = await api.inject({
+      method: 'POST',
+      url: '/v1/sync',
+      headers: { 'content-type': 'application/json' },
+      payload: '{"__proto__": {"source": "x"}}',
+    });
+    assert.equal(reply.statusCode, 400);
+    assert.deepEqual(control.calls, []);
+  });
+});
+
+describe('sources and confirmations', () => {
+  const waiting = { source: 'main', hash: 'abc', objects: [WEB, DB], reason: 'The source became empty.', askedAt: 1 };
+
+  it('lists sources', async () => {
+    assert.deepEqual((await get('/v1/sources')).body, JSON.parse(JSON.stringify({ sources: control.sources })));
+  });
+
+  it('lists what waits and confirms exactly the list that was shown', async () => {
+    control.confirmations = [waiting];
+    assert.deepEqual((await get('/v1/confirmations')).body, { confirmations: [waiting] });
+    isProblem(await post('/v1/confirmations', { source: 'main', hash: 'other' }), 409, 'CONFIRMATION_STALE');
+    const reply = await post('/v1/confirmations', { source: 'main', hash: 'abc' });
+    assert.equal(reply.status, 200);
+    matches(ConfirmationSchema, reply.body);
+    isProblem(await post('/v1/confirmations', { source: 'main', hash: 'abc' }), 404, 'NOT_FOUND');
+  });
+
+  it('refuses a confirmation without a hash', async () => {
+    isProblem(await post('/v1/confirmations', { source: 'main' }), 400, 'REQUEST_INVALID');
+  });
+
+  it('undeletes by ref', async () => {
+    const reply = await post('/v1/undelete', { ref: WEB });
+    assert.equal(reply.status, 202);
+    assert.deepEqual(control.calls, [{ what: 'undelete', args: [WEB, 'uid:1000'] }]);
+    isProblem(await post('/v1/undelete', { ref: { ...WEB, kind: 'Pod' } }), 400, 'REQUEST_INVALID');
+  });
+});
+
+describe('events', () => {
+  it('lists the newest, or those behind a number', async () => {
+    for (const message of ['one', 'two', 'three']) events.emit(message);
+    const messages = async (url: string) => {
+      const reply = await get(url);
+      matches(EventListSchema, reply.body);
+      return (reply.body['events'] as { message: string }[]).map((event) => event.message);
+    };
+    assert.deepEqual(await messages('/v1/events?limit=2'), ['two', 'three']);
+    assert.deepEqual(await messages('/v1/events?since=1'), ['two', 'three']);
+    assert.deepEqual(await messages('/v1/events?since=0&limit=1'), ['one']);
+  });
+
+  it('refuses what is no number', async () => {
+    isProblem(await get('/v1/events?since=-1'), 400, 'REQUEST_INVALID');
+    isProblem(await get('/v1/events?limit=0'), 400, 'REQUEST_INVALID');
+    isProblem(await get('/v1/events?follow=maybe'), 400, 'REQUEST_INVALID');
+    const reply = await api.inject({ url: '/v1/events?follow', headers: { 'last-event-id': 'x' } });
+    assert.equal(reply.statusCode, 400);
+  });
+});
+
+describe('everything else', () => {
+  it('answers unknown addresses with a problem document', async () => {
+    isProblem(await get('/v2/status?secret=1'), 404, 'NOT_FOUND');
+    isProblem(await post('/v1/status'), 404, 'NOT_FOUND');
+  });
+
+  it('says that exec needs a WebSocket', async () => {
+    isProblem(await get('/v1/instances/default/web/exec'), 400, 'REQUEST_INVALID');
+  });
+
+  it('hides nothing but tells the chain of causes of an unexpected error', async () => {
+    control.status = () => {
+      throw new Error('outer', { cause: new AppError('DISK_FULL', {}, { message: 'No space.', hint: 'Make some.' }) });
+    };
+    const reply = await get('/v1/status');
+    isProblem(reply, 500, 'INTERNAL');
+    assert.deepEqual(reply.body['causes'], ['No space.']);
+    assert.equal(reply.body['hint'], 'Make some.');
+  });
+
+  it('describes every route in OpenAPI 3.1', async () => {
+    const { body } = await get('/openapi.json');
+    assert.equal(body['openapi'], '3.1.0');
+    const paths = body['paths'] as Record<string, Record<string, { parameters: { name: string }[] }>>;
+    for (const path of ['/v1/status', '/v1/plan', '/v1/apply', '/v1/events', '/metrics', '/v1/instances/{project}/{name}/exec']) {
+      assert.ok(paths[path], path);
+    }
+    assert.deepEqual(
+      paths['/v1/objects/{kind}/{project}/{parent}/{name}']?.['delete']?.parameters.map((one) => one.name),
+      ['kind', 'project', 'parent', 'name'],
+    );
+  });
+});
