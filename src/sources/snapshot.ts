@@ -15,6 +15,8 @@ export interface Snapshot {
   readonly files: readonly SourceFile[];
   /** Every file was listed and read. Deletes are planned only from a complete snapshot. */
   readonly complete: boolean;
+  /** A stored source (objects made through the API): its deletes are by name and need neither settling nor a budget. */
+  readonly stored?: boolean;
   /** Epoch ms since when it is unchanged. */
   readonly since: number;
 }

@@ -24,4 +24,4 @@ export interface HostView {
   hostPaths(paths: readonly string[]): Promise<ReadonlyMap<string, HostPathReading>>;
 }
 
-export type ViewFamily = 'containers' | 'links' | 'firewall' | 'forwarding' | 'dhcp' | 'pools' | 'volumes' | 'images';
+export type ViewFamily = 'containers' | 'links' | 'firewall' | 'forwarding' | 'dhcp' | 'pools' | 'volumes' | 'images' | 'paths';

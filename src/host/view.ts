@@ -1,0 +1,90 @@
+// The reconciler's reading of the host: one reading per family, shared by everyone who asks until the family is dropped.
+// Families whose events reach us are kept across rounds and dropped by the event; the others are dropped at each round.
+import type { Host } from './ports/host.ts';
+import type { PoolTarget } from './ports/storage.ts';
+import type { HostView, ViewFamily } from './ports/view.ts';
+
+/** Kept across rounds: nftables tells of every change, and reading the table costs a process. */
+const KEPT: ReadonlySet<ViewFamily> = new Set<ViewFamily>(['firewall']);
+
+export class CachedHostView implements HostView {
+  readonly #host: Host;
+  readonly #readings = new Map<string, { readonly family: ViewFamily; readonly value: Promise<unknown> }>();
+
+  constructor(host: Host) {
+    this.#host = host;
+  }
+
+  newRound(): void {
+    for (const [key, { family }] of this.#readings) if (!KEPT.has(family)) this.#readings.delete(key);
+  }
+
+  drop(family?: ViewFamily): void {
+    for (const [key, reading] of this.#readings) if (family === undefined || reading.family === family) this.#readings.delete(key);
+  }
+
+  #cached<T>(family: ViewFamily, key: string, read: () => Promise<T>): Promise<T> {
+    const known = this.#readings.get(key);
+    if (known !== undefined) return known.value as Promise<T>;
+    const value = read();
+    this.#readings.set(key, { family, value });
+    // A failed reading is not kept: whoever asks next tries again.
+    value.catch(() => {
+      if (this.#readings.get(key)?.value === value) this.#readings.delete(key);
+    });
+    return value;
+  }
+
+  containers(): ReturnType<HostView['containers']> {
+    return this.#cached('containers', 'containers', () => this.#host.lxc.list());
+  }
+
+  cgroupValues(name: string, files: readonly string[]): ReturnType<HostView['cgroupValues']> {
+    return this.#host.lxc.cgroupValues(name, files);
+  }
+
+  links(): ReturnType<HostView['links']> {
+    return this.#cached('links', 'links', () => this.#host.network.links());
+  }
+
+  firewall(): ReturnType<HostView['firewall']> {
+    return this.#cached('firewall', 'firewall', () => this.#host.network.firewall());
+  }
+
+  forwarding(): ReturnType<HostView['forwarding']> {
+    return this.#cached('forwarding', 'forwarding', () => this.#host.network.forwarding());
+  }
+
+  dhcp(): ReturnType<HostView['dhcp']> {
+    return this.#cached('dhcp', 'dhcp', () => this.#host.network.dhcp());
+  }
+
+  pools(): ReturnType<HostView['pools']> {
+    return this.#cached('pools', 'pools', () => this.#host.storage.listPools());
+  }
+
+  pool(target: PoolTarget): ReturnType<HostView['pool']> {
+    return this.#cached('pools', `pool ${target.name}`, () => this.#host.storage.readPool(target));
+  }
+
+  volumes(pool: string): ReturnType<HostView['volumes']> {
+    return this.#cached('volumes', `volumes ${pool}`, () => this.#host.storage.listVolumes(pool));
+  }
+
+  tombstones(pool: string): ReturnType<HostView['tombstones']> {
+    return this.#cached('volumes', `tombstones ${pool}`, () => this.#host.storage.listTombstones(pool));
+  }
+
+  /** Each path is read once a round, however many devices name it. */
+  async hostPaths(paths: readonly string[]): ReturnType<HostView['hostPaths']> {
+    const readings = paths.map(async (path) => {
+      const reading = await this.#cached('paths', `path ${path}`, () => this.#host.files.stat(path));
+      return [path, reading] as const;
+    });
+    return new Map(await Promise.all(readings));
+  }
+
+  images(): ReturnType<HostView['images']> {
+    return this.#cached('images', 'images', () => this.#host.images.list());
+  }
+}

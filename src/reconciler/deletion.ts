@@ -1,0 +1,89 @@
+// Which objects that are no longer declared may be deleted now. Pure. The rules (docs/architecture.md, "Deletion is guarded"):
+// only from a complete snapshot that has been still for a second; never more than the budget of a source in ten minutes, all or
+// nothing; a source that became empty always asks; what is protected stays.
+import { hashOf } from '../core/hash.ts';
+import type { KindName, RefKey } from '../core/ref.ts';
+import type { ConfirmationRow } from '../state/ledger.ts';
+
+export const SETTLE_MS = 1000;
+const WINDOW_MS = 10 * 60_000;
+const SMALLEST_LIMIT = 3;
+const LARGEST_LIMIT = 20;
+const LIMIT_SHARE = 0.2;
+
+/** Kinds that hold something a person would miss. Profiles are text only. */
+const COUNTED: ReadonlySet<KindName> = new Set<KindName>(['Instance', 'StorageVolume', 'StoragePool', 'Network', 'Image']);
+
+export interface Candidate {
+  readonly key: RefKey;
+  readonly kind: KindName;
+  readonly protected: boolean;
+}
+
+export interface DeletionInput {
+  readonly source: string;
+  /** The source's snapshot was read completely; undefined `since` for stored sources, whose deletes are their own confirmation. */
+  readonly complete: boolean;
+  readonly since: number | undefined;
+  /** Undeclared objects of this source that still exist in the ledger. */
+  readonly candidates: readonly Candidate[];
+  /** How many objects of the source there are in the ledger, candidates included. */
+  readonly total: number;
+  /** Times (epoch ms) of deletes of counted objects already allowed for this source. */
+  readonly recent: readonly number[];
+  readonly confirmation: ConfirmationRow | undefined;
+  readonly now: number;
+}
+
+export interface DeletionVerdict {
+  readonly allowed: ReadonlySet<RefKey>;
+  /** Why the others wait, by key. */
+  readonly waits: ReadonlyMap<RefKey, string>;
+  /** A person must agree to this list first. */
+  readonly ask: { readonly hash: string; readonly objects: readonly RefKey[]; readonly reason: string } | undefined;
+  /** Look again at this time (settling). */
+  readonly againAt: number | undefined;
+}
+
+export function deletionLimit(total: number): number {
+  return Math.min(LARGEST_LIMIT, Math.max(SMALLEST_LIMIT, Math.floor(total * LIMIT_SHARE)));
+}
+
+export function decideDeletion(input: DeletionInput): DeletionVerdict {
+  const waits = new Map<RefKey, string>();
+  const none = (againAt?: number, ask?: DeletionVerdict['ask']): DeletionVerdict => ({ allowed: new Set(), waits, ask, againAt });
+  const waitAll = (reason: string): void => {
+    for (const candidate of input.candidates) if (!waits.has(candidate.key)) waits.set(candidate.key, reason);
+  };
+  if (input.candidates.length === 0) return none();
+  if (!input.complete) {
+    waitAll('the source could not be read completely');
+    return none();
+  }
+  for (const candidate of input.candidates) {
+    if (candidate.protected) waits.set(candidate.key, 'it is protected against deletion');
+  }
+  const free = input.candidates.filter((candidate) => !candidate.protected);
+  const allow = (): DeletionVerdict => ({ allowed: new Set(free.map((one) => one.key)), waits, ask: undefined, againAt: undefined });
+  if (input.since === undefined) return allow();
+  if (input.now - input.since < SETTLE_MS) {
+    waitAll('the source changed less than a second ago');
+    return none(input.since + SETTLE_MS);
+  }
+  const counted = free.filter((candidate) => COUNTED.has(candidate.kind));
+  if (counted.length === 0) return allow();
+  const recent = input.recent.filter((at) => input.now - at < WINDOW_MS).length;
+  const limit = deletionLimit(input.total + recent);
+  const empty = free.length === input.total;
+  if (!empty && counted.length + recent <= limit) return allow();
+  const objects = free.map((candidate) => candidate.key).toSorted();
+  const hash = hashOf([input.source, objects]);
+  // A confirmation binds to its list: after a part of it was deleted, the rest of the same list is still confirmed.
+  const confirmed = input.confirmation?.confirmedAt == null ? [] : input.confirmation.objects;
+  if (objects.every((key) => confirmed.includes(key))) return allow();
+  const reason = empty
+    ? `The source "${input.source}" no longer declares anything: all ${counted.length} of its objects would be deleted.`
+    : `${counted.length} objects of the source "${input.source}" would be deleted${recent > 0 ? `, after ${recent} in the last 10 minutes` : ''}; the limit is ${limit}.`;
+  waitAll('the deletion has to be confirmed');
+  return none(undefined, { hash, objects, reason });
+}

@@ -1,0 +1,220 @@
+// Desired state: what the sources declare, plus what they declared validly before wherever they are broken now.
+//
+//   snapshots --parse--> documents --checks--> usable documents --resolve (profiles, defaults)--> DesiredObject
+//                                       \--> broken file, broken document, unreadable source: the last valid document stays
+//
+// Pure: text and ledger rows in, objects and problems out. Deletion is not decided here (deletion.ts).
+import { errorChain } from '../core/errors.ts';
+import { hashOf } from '../core/hash.ts';
+import { type RefKey, type ResourceRef, refKey, refText } from '../core/ref.ts';
+import type { KindTable, Lookup, Need } from '../kinds/kind.ts';
+import { checkDocuments } from '../schemas/checks/check-documents.ts';
+import type { ManifestDocument } from '../schemas/document.ts';
+import { parseManifests, reviveDocument } from '../schemas/parse.ts';
+import type { Problem } from '../schemas/problem.ts';
+import type { Snapshot } from '../sources/snapshot.ts';
+import type { ObjectRow } from '../state/ledger.ts';
+
+export interface DesiredObject {
+  readonly ref: ResourceRef;
+  readonly key: RefKey;
+  readonly document: ManifestDocument;
+  readonly source: string;
+  readonly revision: string;
+  readonly spec: unknown;
+  readonly specHash: string;
+  readonly needs: readonly Need[];
+  readonly protect: boolean;
+  /** The text in the source is broken now; this is what was last valid. */
+  readonly kept: boolean;
+  /** Problems of this object's own text, for its conditions. */
+  readonly problems: readonly Problem[];
+}
+
+export interface SourceInput {
+  readonly name: string;
+  /** Undefined: it cannot be read now. All it last declared stays. */
+  readonly snapshot: Snapshot | undefined;
+}
+
+export interface DesiredState {
+  readonly objects: ReadonlyMap<RefKey, DesiredObject>;
+  readonly problems: readonly Problem[];
+  /** Sources whose current snapshot is complete: only these may lead to deletes. */
+  readonly complete: ReadonlySet<string>;
+}
+
+/** Reviving a stored document takes a parse; a source that stays broken for days must not pay it at every change. */
+export type ReviveCache = Map<string, ManifestDocument>;
+
+export function computeDesired(
+  sources: readonly SourceInput[],
+  rows: readonly ObjectRow[],
+  kinds: KindTable,
+  cache: ReviveCache = new Map(),
+): DesiredState {
+  const problems: Problem[] = [];
+  const documents = new Map<RefKey, ManifestDocument>();
+  const kept = new Set<RefKey>();
+  const complete = new Set<string>();
+  const revisions = new Map<string, string>();
+  const configured = new Set(sources.map((source) => source.name));
+  const stored = new Set(sources.filter((source) => source.snapshot?.stored === true).map((source) => source.name));
+  const rowsBySource = Map.groupBy(rows, (row) => row.source);
+
+  const add = (document: ManifestDocument | undefined, isKept: boolean): void => {
+    if (document === undefined) return;
+    const key = refKey(document.ref);
+    const owner = documents.get(key);
+    if (owner === undefined) {
+      documents.set(key, document);
+      if (isKept) kept.add(key);
+    } else if (!isKept && owner.origin.source !== document.origin.source && !stored.has(document.origin.source)) {
+      problems.push(ownedElsewhere(document, owner));
+    }
+  };
+
+  // A manifest that takes the name of an object made through the API takes it over: stored sources come last.
+  for (const { name, snapshot } of sources.toSorted((a, b) => Number(stored.has(a.name)) - Number(stored.has(b.name)))) {
+    const known = rowsBySource.get(name) ?? [];
+    if (snapshot === undefined) {
+      for (const row of known) if (row.declared) add(revive(row, cache), true);
+      continue;
+    }
+    revisions.set(name, snapshot.revision);
+    if (snapshot.complete) complete.add(name);
+    const unreadable = new Set(snapshot.files.filter((file) => file.text === undefined).map((file) => file.path));
+    for (const file of snapshot.files) {
+      if (file.text === undefined) problems.push(unreadableFile(file.path, file.error ?? 'it cannot be read'));
+    }
+    const readable = snapshot.files.flatMap((file) =>
+      file.text === undefined ? [] : [{ path: file.path, text: file.text, source: name }],
+    );
+    const parsed = parseManifests(readable);
+    problems.push(...parsed.problems);
+    const broken = new Set(parsed.problems.filter((problem) => problem.severity === 'error').map((problem) => problem.file));
+    for (const document of parsed.documents) add(document, false);
+    const declaredHere = new Set(parsed.documents.map((document) => refKey(document.ref)));
+    for (const row of known) {
+      const stays = row.declared && (broken.has(row.path) || unreadable.has(row.path));
+      if (stays && !declaredHere.has(refKey(row.ref))) add(revive(row, cache), true);
+    }
+  }
+  // A source that is no longer configured deletes nothing; what it declared stays as it was.
+  for (const row of rows) if (row.declared && !configured.has(row.source)) add(revive(row, cache), true);
+
+  const checked = checkDocuments([...documents.values()]);
+  problems.push(...checked.problems);
+  const byRef = new Map(rows.map((row) => [refKey(row.ref), row]));
+  for (const key of checked.unusable) {
+    const row = byRef.get(key);
+    documents.delete(key);
+    kept.delete(key);
+    if (row?.declared && row.document !== '') add(revive(row, cache), true);
+  }
+  return { ...resolveAll(documents, kept, problems, revisions, kinds, byRef, cache), complete };
+}
+
+function resolveAll(
+  documents: Map<RefKey, ManifestDocument>,
+  kept: Set<RefKey>,
+  problems: Problem[],
+  revisions: ReadonlyMap<string, string>,
+  kinds: KindTable,
+  rows: ReadonlyMap<RefKey, ObjectRow>,
+  cache: ReviveCache,
+): { objects: Map<RefKey, DesiredObject>; problems: readonly Problem[] } {
+  const lookup: Lookup = { document: (ref) => documents.get(refKey(ref)) };
+  const objects = new Map<RefKey, DesiredObject>();
+  const problemsByFile = Map.groupBy(problems, (problem) => problem.file);
+  for (const [key, document] of documents) {
+    const kind = kinds.get(document.kind);
+    if (kind === undefined) continue;
+    let used = document;
+    let isKept = kept.has(key);
+    let resolved = kind.resolve(used, lookup);
+    const own: Problem[] = [...resolved.problems];
+    problems.push(...resolved.problems);
+    const row = rows.get(key);
+    const last = resolved.spec === undefined && !isKept && row?.declared ? revive(row, cache) : undefined;
+    if (last !== undefined) {
+      used = last;
+      isKept = true;
+      resolved = kind.resolve(used, lookup);
+    }
+    if (resolved.spec === undefined) continue;
+    if (isKept) own.push(...(problemsByFile.get(used.origin.file) ?? []));
+    objects.set(key, {
+      ref: used.ref,
+      key,
+      document: used,
+      source: used.origin.source,
+      revision: revisions.get(used.origin.source) ?? '',
+      spec: resolved.spec,
+      specHash: hashOf(resolved.spec),
+      needs: kind.needs(resolved.spec, used.ref),
+      protect: hasProtect(resolved.spec),
+      kept: isKept,
+      problems: own,
+    });
+  }
+  return { objects, problems };
+}
+
+function hasProtect(spec: unknown): boolean {
+  return typeof spec === 'object' && spec !== null && 'protect' in spec && spec.protect === true;
+}
+
+/** Undefined when the stored text can no longer be read (an older version's): the object is then only kept, not planned. */
+function revive(row: ObjectRow, cache: ReviveCache): ManifestDocument | undefined {
+  const cacheKey = `${row.uid} ${row.document}`;
+  let document = cache.get(cacheKey);
+  if (document === undefined) {
+    document = reviveDocument(row.document, { source: row.source, file: row.path, line: row.line });
+    if (document !== undefined) cache.set(cacheKey, document);
+  }
+  return document;
+}
+
+function ownedElsewhere(document: ManifestDocument, owner: ManifestDocument): Problem {
+  const { source: _source, ...position } = document.origin;
+  const where = `${owner.origin.file}:${owner.origin.line}`;
+  return {
+    severity: 'error',
+    rule: 'owned-by-other-source',
+    ...position,
+    field: 'metadata.name',
+    message: `${refText(document.ref)} is already declared by the source "${owner.origin.source}" at ${where}.`,
+    hint: 'Remove one of the two declarations.',
+  };
+}
+
+function unreadableFile(file: string, because: string): Problem {
+  return {
+    severity: 'error',
+    rule: 'unreadable-file',
+    file,
+    line: 1,
+    column: 1,
+    endLine: 1,
+    endColumn: 1,
+    field: '',
+    message: `The file cannot be read: ${because}. What it last declared stays in force.`,
+  };
+}
+
+/** One line for a person about an object's own problems. */
+export function problemText(problems: readonly Problem[]): string {
+  const first = problems[0];
+  if (first === undefined) return '';
+  const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
+  return `${first.file}:${first.line}:${first.column}: ${first.message}${more}`;
+}
+
+export function needText(need: Need): string {
+  return need.condition === 'Running' ? `${refText(need.ref)} to run` : refText(need.ref);
+}
+
+export function errorText(error: unknown): string {
+  return errorChain(error).messages.join(': ');
+}

@@ -1,0 +1,500 @@
+// The reconcile loop. Events only say "look again at X"; one round at a time reads, observes, plans and starts work:
+//
+//   look(X) --> dirty --(debounce)--> round:  sources changed? -> desired
+//                                             observe(dirty)   -> actual          (one shared view)
+//                                             plan (pure)      -> steps, allocations, waits
+//                                             ledger (write-ahead, one transaction)
+//                                             execute          -> runs, in the background
+//   a run ends --> dirty again: an object is Ready only when a fresh look plans nothing
+//
+// One run per object at a time. Failures back off per object. What waits is woken by an event or by one shared timer.
+import type { Clock } from '../core/clock.ts';
+import type { EventSink } from '../core/events.ts';
+import { hashOf, uuidv7 } from '../core/hash.ts';
+import type { Log } from '../core/log.ts';
+import { type KindName, type RefKey, refKey, refText } from '../core/ref.ts';
+import type { CachedHostView } from '../host/view.ts';
+import type { KindTable, Observed, Recorded } from '../kinds/kind.ts';
+import type { Ledger, ObjectRow } from '../state/ledger.ts';
+import { Alarm } from './alarm.ts';
+import { Deletions } from './deletions.ts';
+import { computeDesired, type DesiredObject, type DesiredState, errorText, type ReviveCache } from './desired.ts';
+import type { Executor } from './execute.ts';
+import { observe } from './observe.ts';
+import { type BaseFacts, type ObjectPlan, plan, type PlanInput } from './plan.ts';
+import { appliedOf, forgetObject, recordApplied, recordedFrom, rowDiffers, rowFor } from './recording.ts';
+import { Runs } from './runs.ts';
+import type { SourceSet } from './source-set.ts';
+import { type Tracked, Tracker, updateConditions } from './tracker.ts';
+
+/** Rounds are this far apart at least: what happens together is looked at together. */
+const DEBOUNCE_MS = 5;
+/** A full look at everything, events or not; 10 % of jitter keeps a fleet from moving in step. */
+const RESYNC_MS = 5 * 60_000;
+/** A round that failed (ledger full, host unreadable) is tried again. */
+const ROUND_RETRY_MS = 5000;
+const KEPT_INTENTS = 50;
+const KEPT_EXITS = 20;
+
+export interface ReconcilerOptions {
+  readonly ledger: Ledger;
+  readonly kinds: KindTable;
+  readonly view: CachedHostView;
+  readonly sources: SourceSet;
+  readonly executor: Executor;
+  readonly clock: Clock;
+  readonly events: EventSink;
+  readonly log: Log;
+  /** Facts that do not change while the daemon runs. */
+  readonly facts: Pick<BaseFacts, 'bootId' | 'prefix' | 'paths' | 'host'>;
+  /** Values of a scope taken outside the ledger: claims of other daemons, subnets seen on the host. Asked before each plan. */
+  readonly takenElsewhere: () => Promise<ReadonlyMap<string, ReadonlySet<string>>>;
+  /** Told of each allocation before it is used, and of each that was given back (claim files). */
+  readonly allocated?: (what: string, value: string, uid: string) => Promise<void>;
+  readonly released?: (what: string, value: string, uid: string) => Promise<void>;
+  readonly random?: () => number;
+  readonly resyncMs?: number;
+}
+
+type RoundKey = RefKey | 'round';
+
+export class Reconciler {
+  readonly tracker: Tracker;
+  readonly #o: ReconcilerOptions;
+  readonly #deletions: Deletions;
+  readonly #runs: Runs;
+  readonly #alarm: Alarm<RoundKey>;
+  readonly #dirty = new Set<RefKey>();
+  readonly #revived: ReviveCache = new Map();
+  readonly #stop = new AbortController();
+  readonly #waiters = new Set<() => void>();
+  readonly #random: () => number;
+  #desired: DesiredState = { objects: new Map(), problems: [], complete: new Set() };
+  #round: Promise<void> | undefined;
+  #roundTimer: NodeJS.Timeout | undefined;
+  #resync: NodeJS.Timeout | undefined;
+  #sourcesChanged = true;
+  #ready = false;
+  #problemsHash = '';
+
+  constructor(options: ReconcilerOptions) {
+    this.#o = options;
+    this.#random = options.random ?? Math.random;
+    this.tracker = new Tracker(options.kinds);
+    this.#deletions = new Deletions(options.ledger, options.sources, options.events);
+    this.#alarm = new Alarm(options.clock, (keys) => keys.forEach((key) => (key === 'round' ? this.#schedule() : this.look(key))));
+    this.#runs = new Runs({
+      ledger: options.ledger,
+      executor: options.executor,
+      clock: options.clock,
+      events: options.events,
+      log: options.log,
+      random: this.#random,
+      observe: (tracked) => {
+        options.view.newRound();
+        return observe(options.kinds, options.view, tracked);
+      },
+      ended: (tracked) => {
+        if (tracked.ref.kind !== 'Instance') options.view.drop();
+        this.look(tracked.key);
+        this.#wake();
+      },
+      lookAt: (tracked, at) => this.#alarm.set(tracked.key, at),
+      progressed: () => this.#wake(),
+    });
+  }
+
+  /** Ledger recovered, and the first full observe and plan done. */
+  get ready(): boolean {
+    return this.#ready;
+  }
+
+  get desired(): DesiredState {
+    return this.#desired;
+  }
+
+  /** Nothing runs and nothing is about to be looked at. */
+  get idle(): boolean {
+    return this.#runs.count === 0 && this.#dirty.size === 0 && this.#round === undefined && !this.#sourcesChanged;
+  }
+
+  async start(): Promise<void> {
+    const { ledger, clock, facts } = this.#o;
+    const firstLook = ledger.meta.get('boot_id') !== facts.bootId;
+    ledger.transaction(() => {
+      // What was begun and not seen to end: the first look finds how far it came.
+      for (const intent of ledger.intents.openIntents()) ledger.intents.close(intent.id, 'interrupted', clock.now());
+      ledger.intents.prune(KEPT_INTENTS);
+      ledger.meta.set('boot_id', facts.bootId);
+    });
+    for (const row of ledger.objects.all()) {
+      const tracked = this.tracker.add(row, recordedFrom(row, ledger, firstLook), appliedOf(row)?.needs ?? []);
+      this.#dirty.add(tracked.key);
+    }
+    await this.#runRound();
+    this.#ready = true;
+    this.#wake();
+    await this.#o.sources.watch(() => this.sourcesChanged());
+    this.#scheduleResync();
+  }
+
+  /** Ends planning, lets running steps end at their next boundary, writes what is known. Containers are not touched. */
+  async close(): Promise<void> {
+    this.#stop.abort();
+    this.#alarm.close();
+    clearTimeout(this.#roundTimer);
+    clearTimeout(this.#resync);
+    await this.#round?.catch(() => {});
+    await this.#o.executor.close();
+    await this.#o.sources.close();
+    this.#runs.flush();
+    this.#wake();
+  }
+
+  look(key: RefKey): void {
+    if (!this.tracker.objects.has(key)) return;
+    this.#dirty.add(key);
+    this.#schedule();
+  }
+
+  lookAtKind(kind: KindName): void {
+    for (const tracked of this.tracker.objects.values()) if (tracked.ref.kind === kind) this.look(tracked.key);
+  }
+
+  /** Read the sources again (`name`: only this one); what they say differently is planned. */
+  sourcesChanged(name?: string): void {
+    if (name !== undefined) this.#o.sources.markChanged(name);
+    this.#sourcesChanged = true;
+    this.#schedule();
+  }
+
+  /** Reads the sources again and looks at everything; resolves when that is planned. Failed objects are tried again at once. */
+  async sync(source?: string): Promise<void> {
+    // A round that is under way may have passed the point of reading already: wait for one that begins now.
+    await this.#round?.catch(() => {});
+    this.#o.sources.markChanged(source);
+    this.#sourcesChanged = true;
+    this.#o.view.drop();
+    for (const tracked of this.tracker.objects.values()) {
+      tracked.nextRetry = undefined;
+      this.#dirty.add(tracked.key);
+    }
+    await this.#runRound();
+  }
+
+  /** Resolves when something a person may watch has changed, or the signal aborts. */
+  async changed(signal?: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiters.add(resolve);
+    signal?.addEventListener('abort', () => resolve(), { once: true });
+    await promise;
+  }
+
+  #wake(): void {
+    const waiters = [...this.#waiters];
+    this.#waiters.clear();
+    for (const waiter of waiters) waiter();
+  }
+
+  // --- rounds -------------------------------------------------------------------------------------------------------
+
+  #schedule(): void {
+    if (!this.#ready || this.#stop.signal.aborted || this.#round !== undefined || this.#roundTimer !== undefined) return;
+    this.#roundTimer = setTimeout(() => {
+      this.#roundTimer = undefined;
+      this.#runRound().catch((error: unknown) => this.#roundFailed(error));
+    }, DEBOUNCE_MS);
+  }
+
+  async #runRound(): Promise<void> {
+    if (this.#round !== undefined) return this.#round;
+    clearTimeout(this.#roundTimer);
+    this.#roundTimer = undefined;
+    this.#round = this.#doRound();
+    let failed = true;
+    try {
+      await this.#round;
+      failed = false;
+    } finally {
+      this.#round = undefined;
+      this.#wake();
+      if (!failed && this.#moreToDo()) this.#schedule();
+    }
+  }
+
+  #moreToDo(): boolean {
+    return this.#sourcesChanged || [...this.#dirty].some((key) => this.tracker.objects.get(key)?.running === false);
+  }
+
+  #roundFailed(error: unknown): void {
+    this.#o.log.error({ error: errorText(error) }, 'round failed');
+    this.#alarm.set('round', this.#o.clock.now() + ROUND_RETRY_MS);
+  }
+
+  async #doRound(): Promise<void> {
+    if (this.#sourcesChanged) {
+      this.#sourcesChanged = false;
+      const different = await this.#o.sources.refresh(this.#stop.signal);
+      if (different || !this.#ready) this.#takeDesired();
+    }
+    // An object with a run under way is looked at when the run ends.
+    const keys = [...this.#dirty].filter((key) => this.tracker.objects.get(key)?.running !== true);
+    for (const key of keys) this.#dirty.delete(key);
+    try {
+      this.#o.view.newRound();
+      const observedAt = this.#o.clock.monotonic();
+      await this.#observe(keys);
+      const plans = this.#planWithExits(await this.#planInput(keys));
+      this.#settle(plans);
+      await this.#launch(plans, observedAt);
+    } catch (error) {
+      for (const key of keys) this.#dirty.add(key);
+      throw error;
+    }
+  }
+
+  /** Recomputes desired state and brings ledger rows and tracked objects in line with it. */
+  #takeDesired(): void {
+    const { ledger, kinds, sources, clock } = this.#o;
+    const rows = [...this.tracker.objects.values()].map((tracked) => tracked.row);
+    this.#desired = computeDesired(sources.inputs(), rows, kinds, this.#revived);
+    const now = clock.now();
+    const changed: ObjectRow[] = [];
+    const takenOver: ObjectRow[] = [];
+    for (const [key, desired] of this.#desired.objects) {
+      const before = this.tracker.objects.get(key);
+      const row = desired.kept && before !== undefined ? before.row : rowFor(desired, before?.row, uuidv7(now), now);
+      if (rowDiffers(before?.row, row)) changed.push(row);
+      if (before !== undefined && before.row.source !== row.source) takenOver.push(before.row);
+      const tracked = before ?? this.tracker.add(row, recordedFrom(row, ledger, false), []);
+      tracked.row = row;
+      this.#adopt(tracked, desired);
+    }
+    for (const tracked of this.tracker.objects.values()) {
+      if (tracked.desired === undefined || this.#desired.objects.has(tracked.key)) continue;
+      tracked.desired = undefined;
+      tracked.readiness = undefined;
+      this.#dirty.add(tracked.key);
+    }
+    if (changed.length > 0) {
+      ledger.transaction(() => {
+        for (const row of changed) ledger.objects.put(row);
+        // What was made through the API and is now declared by a manifest is the manifest's: it must not come back when that goes.
+        for (const row of takenOver) if (sources.find(row.source)?.snapshot?.stored === true) ledger.documents.remove(row.ref);
+      });
+    }
+    this.#reportProblems();
+  }
+
+  #adopt(tracked: Tracked, desired: DesiredObject): void {
+    const before = tracked.desired;
+    tracked.desired = desired;
+    tracked.condemned = false;
+    const needs = desired.needs.map((need) => refKey(need.ref));
+    if (needs.join() !== tracked.needs.join()) this.tracker.setNeeds(tracked, needs);
+    if (before?.specHash !== desired.specHash) {
+      tracked.failures = 0;
+      tracked.nextRetry = undefined;
+      tracked.error = undefined;
+      tracked.readiness = undefined;
+    } else if (before.kept === desired.kept && before.revision === desired.revision && before.problems.length === desired.problems.length) {
+      return;
+    }
+    this.#dirty.add(tracked.key);
+  }
+
+  #reportProblems(): void {
+    const hash = hashOf(this.#desired.problems);
+    if (hash === this.#problemsHash) return;
+    this.#problemsHash = hash;
+    for (const problem of this.#desired.problems) {
+      const hint = problem.hint === undefined ? '' : ` ${problem.hint}`;
+      const message = `${problem.file}:${problem.line}:${problem.column}: ${problem.message}${hint}`;
+      this.#o.events.emit({
+        type: 'problem',
+        severity: problem.severity,
+        reason: 'ManifestInvalid',
+        message,
+        data: { rule: problem.rule },
+      });
+    }
+  }
+
+  async #observe(keys: readonly RefKey[]): Promise<void> {
+    const { kinds, view } = this.#o;
+    await Promise.all(
+      keys.map(async (key) => {
+        const tracked = this.tracker.objects.get(key);
+        if (tracked !== undefined) tracked.observed = await observe(kinds, view, tracked);
+      }),
+    );
+  }
+
+  // --- planning -----------------------------------------------------------------------------------------------------
+
+  async #planInput(keys: readonly RefKey[]): Promise<PlanInput> {
+    const facts = await this.facts();
+    const deletable = this.#deletions.decide(this.tracker.objects.values(), this.#desired.complete, facts.now);
+    for (const { keys: later, at } of deletable.again) for (const key of later) this.#alarm.set(key, at);
+    return {
+      kinds: this.#o.kinds,
+      keys,
+      desired: this.#desired.objects,
+      observed: this.observed(),
+      recorded: this.recorded(),
+      readiness: this.tracker.readiness(),
+      mayDelete: deletable.mayDelete,
+      deleteWaits: deletable.waits,
+      dependants: (key) => this.tracker.dependants(key),
+      facts,
+    };
+  }
+
+  observed(): Map<RefKey, Observed<unknown>> {
+    const result = new Map<RefKey, Observed<unknown>>();
+    for (const tracked of this.tracker.objects.values()) if (tracked.observed !== undefined) result.set(tracked.key, tracked.observed);
+    return result;
+  }
+
+  recorded(): Map<RefKey, Recorded> {
+    return new Map([...this.tracker.objects.values()].map((tracked) => [tracked.key, tracked.recorded]));
+  }
+
+  async facts(): Promise<BaseFacts> {
+    const elsewhere = await this.#o.takenElsewhere();
+    const { ledger } = this.#o;
+    const scopes = new Map<string, ReadonlySet<string>>();
+    return {
+      ...this.#o.facts,
+      now: this.#o.clock.now(),
+      taken: (scope) => {
+        let values = scopes.get(scope);
+        if (values === undefined) {
+          values = ledger.allocations.taken(scope).union(elsewhere.get(scope) ?? new Set());
+          scopes.set(scope, values);
+        }
+        return values;
+      },
+    };
+  }
+
+  /** Plans; an object that is found stopped without a change of ours having stopped it gets that exit recorded, and is planned again. */
+  #planWithExits(input: PlanInput): ObjectPlan[] {
+    const plans = plan(input);
+    const exited: RefKey[] = [];
+    for (const planned of plans) {
+      const tracked = this.tracker.objects.get(planned.key)!;
+      const starts = [...planned.steps, ...planned.held].some((step) => step.change.do === 'start');
+      if (!starts || tracked.exitExpected) continue;
+      tracked.exitExpected = true;
+      tracked.recorded = { ...tracked.recorded, exits: [...tracked.recorded.exits, input.facts.now].slice(-KEPT_EXITS) };
+      exited.push(planned.key);
+    }
+    if (exited.length === 0) return plans;
+    const again = new Map(plan({ ...input, keys: exited, recorded: this.recorded() }).map((planned) => [planned.key, planned]));
+    return plans.map((planned) => again.get(planned.key) ?? planned);
+  }
+
+  // --- after planning -----------------------------------------------------------------------------------------------
+
+  /** Takes over what was planned: readiness, conditions, gone objects, whom to look at next. */
+  #settle(plans: readonly ObjectPlan[]): void {
+    const now = this.#o.clock.now();
+    const converged: { tracked: Tracked; planned: ObjectPlan }[] = [];
+    for (const planned of plans) {
+      const tracked = this.tracker.objects.get(planned.key)!;
+      if (planned.gone) {
+        this.#forget(tracked, now);
+        continue;
+      }
+      const wasReady = tracked.readiness?.ready === true;
+      tracked.plan = holdBack(tracked, planned, now);
+      tracked.recorded = { ...planned.recorded, firstLookSinceBoot: false };
+      tracked.readiness = planned.readiness;
+      if (planned.readiness !== undefined) {
+        tracked.failures = 0;
+        tracked.error = undefined;
+        tracked.retry = undefined;
+        tracked.nextRetry = undefined;
+        if (planned.readiness.ready) converged.push({ tracked, planned });
+      }
+      if (tracked.plan.againAt !== undefined) this.#alarm.set(tracked.key, tracked.plan.againAt);
+      if (planned.unknown?.retry === 'backoff') this.#alarm.set(tracked.key, now + ROUND_RETRY_MS);
+      if (wasReady !== (planned.readiness?.ready === true)) for (const user of this.tracker.dependants(tracked.key)) this.#dirty.add(user);
+    }
+    this.#recordApplied(converged);
+    for (const planned of plans) {
+      const tracked = this.tracker.objects.get(planned.key);
+      if (tracked !== undefined) this.#reportCondition(tracked, now);
+    }
+  }
+
+  #recordApplied(converged: readonly { tracked: Tracked; planned: ObjectPlan }[]): void {
+    if (converged.length === 0) return;
+    const { ledger } = this.#o;
+    ledger.transaction(() => {
+      for (const { tracked, planned } of converged) {
+        const fingerprint = (secret: string): string => `sha256:${hashOf([tracked.row.uid, secret]).slice(0, 16)}`;
+        const redacted = planned.kind.redact(planned.desired!.spec, fingerprint);
+        tracked.row = recordApplied(ledger, tracked.row, planned.desired!, redacted) ?? tracked.row;
+        if (tracked.recorded.tombstone === undefined) continue;
+        ledger.tombstones.remove(tracked.row.uid);
+        const { tombstone: _restored, ...recorded } = tracked.recorded;
+        tracked.recorded = recorded;
+      }
+    });
+  }
+
+  #reportCondition(tracked: Tracked, now: number): void {
+    for (const { type, status, reason, message } of updateConditions(tracked, now)) {
+      if (type !== 'Ready') continue;
+      const severity = status === 'True' || tracked.error === undefined ? 'info' : 'warning';
+      this.#o.events.emit({ type: 'condition', severity, ref: tracked.ref, reason, message, data: { ready: status } });
+    }
+  }
+
+  #forget(tracked: Tracked, now: number): void {
+    const { ledger, events, released, log } = this.#o;
+    const { uid } = tracked.row;
+    const buried = ledger.tombstones.all().some((one) => one.uid === uid);
+    ledger.transaction(() => forgetObject(ledger, uid));
+    for (const [what, value] of buried ? [] : tracked.recorded.allocations) {
+      released?.(what, value, uid).catch((error: unknown) => log.warn({ error: errorText(error), what, value }, 'claim not given back'));
+    }
+    this.#deletions.gone(tracked.row.source, now);
+    for (const need of tracked.needs) this.#dirty.add(need);
+    this.#alarm.delete(tracked.key);
+    this.tracker.remove(tracked);
+    events.emit({ type: 'change', severity: 'info', ref: tracked.ref, reason: 'Deleted', message: `${refText(tracked.ref)} is deleted.` });
+  }
+
+  async #launch(plans: readonly ObjectPlan[], observedAt: number): Promise<void> {
+    const ready = plans.flatMap(({ key }) => {
+      const tracked = this.tracker.objects.get(key);
+      const held = tracked?.plan;
+      return tracked === undefined || held === undefined || held.steps.length + held.allocations.length === 0
+        ? []
+        : [{ tracked, plan: held }];
+    });
+    for (const { plan: planned } of ready) {
+      for (const { what, value } of planned.allocations) await this.#o.allocated?.(what, value, planned.recorded.uid);
+    }
+    this.#runs.launch(ready, observedAt);
+  }
+
+  #scheduleResync(): void {
+    const delay = (this.#o.resyncMs ?? RESYNC_MS) * (0.9 + 0.2 * this.#random());
+    this.#resync = setTimeout(() => {
+      this.sync().catch((error: unknown) => this.#roundFailed(error));
+      this.#scheduleResync();
+    }, delay);
+    this.#resync.unref();
+  }
+}
+
+/** A failed object waits for its back-off, whatever event made us look at it; a new spec resets that (adopt). */
+function holdBack(tracked: Tracked, planned: ObjectPlan, now: number): ObjectPlan {
+  if (planned.steps.length === 0 || tracked.nextRetry === undefined || tracked.nextRetry <= now) return planned;
+  const waitsFor = `its next try in ${Math.ceil((tracked.nextRetry - now) / 1000)} s`;
+  return { ...planned, steps: [], held: [...planned.steps, ...planned.held], waitsFor, againAt: tracked.nextRetry, allocations: [] };
+}

@@ -1,0 +1,175 @@
+// The plan: the difference between what should be and what is, as changes per object. Pure and synchronous.
+//
+//   for each object, in order of name:   desired?   observed    ->  steps, allocations, what it waits for
+//     allocate  (values this object needs and has not)
+//     diff      (kind)
+//     gates     needs of the object; dependants before a delete; restart back-off
+//
+// `plan`, dry run, drift report and preview are this same call; execute.ts carries out what it returns.
+import type { AppError } from '../core/errors.ts';
+import { type RefKey, type ResourceRef, refKey, refText } from '../core/ref.ts';
+import type { Allocation, AnyKind, Described, Facts, KindTable, Need, Observed, PlannedStep, Readiness, Recorded } from '../kinds/kind.ts';
+import { type DesiredObject, needText } from './desired.ts';
+
+export type AnyChange = { readonly do: string };
+
+export interface PlanInput {
+  readonly kinds: KindTable;
+  /** The objects to plan. */
+  readonly keys: Iterable<RefKey>;
+  readonly desired: ReadonlyMap<RefKey, DesiredObject>;
+  readonly observed: ReadonlyMap<RefKey, Observed<unknown>>;
+  /** Of every object in the ledger, and of every desired one (provisional while only previewing). */
+  readonly recorded: ReadonlyMap<RefKey, Recorded>;
+  /** What was last known of other objects: met needs are asked of it. */
+  readonly readiness: ReadonlyMap<RefKey, Readiness>;
+  /** Undeclared objects that may be deleted now, and why the others wait. */
+  readonly mayDelete: ReadonlySet<RefKey>;
+  readonly deleteWaits: ReadonlyMap<RefKey, string>;
+  /** Who needs this object, among all that exist. */
+  readonly dependants: (key: RefKey) => readonly RefKey[];
+  readonly facts: BaseFacts;
+}
+
+export type BaseFacts = Omit<Facts, 'desired' | 'actual' | 'recorded'>;
+
+export interface ObjectPlan {
+  readonly key: RefKey;
+  readonly ref: ResourceRef;
+  readonly kind: AnyKind;
+  readonly recorded: Recorded;
+  readonly desired: DesiredObject | undefined;
+  /** To be carried out now, in order. */
+  readonly steps: readonly PlannedStep<AnyChange>[];
+  /** Planned, but not to be started yet, and why. */
+  readonly held: readonly PlannedStep<AnyChange>[];
+  readonly waitsFor: string | undefined;
+  /** Look again at this time (epoch ms). */
+  readonly againAt: number | undefined;
+  readonly allocations: readonly Allocation[];
+  readonly unknown: AppError | undefined;
+  /** Set when there is nothing left to do. */
+  readonly readiness: Readiness | undefined;
+  /** Undeclared, absent, nothing left: its row can go. */
+  readonly gone: boolean;
+}
+
+export function plan(input: PlanInput): ObjectPlan[] {
+  const proposed = new Map<string, Set<string>>();
+  const recorded = new Map(input.recorded);
+  const facts: Facts = {
+    ...input.facts,
+    taken: (scope) => {
+      const base = input.facts.taken(scope);
+      const extra = proposed.get(scope);
+      return extra === undefined ? base : base.union(extra);
+    },
+    desired: (ref) => input.desired.get(refKey(ref))?.spec,
+    actual: (ref) => {
+      const seen = input.observed.get(refKey(ref));
+      return seen?.is === 'present' ? seen.actual : undefined;
+    },
+    recorded: (ref) => recorded.get(refKey(ref)),
+  };
+  const plans: ObjectPlan[] = [];
+  for (const key of [...input.keys].toSorted()) {
+    const planned = planObject(key, input, facts, recorded);
+    if (planned === undefined) continue;
+    for (const { what, value } of planned.allocations) {
+      const scope = what.split(':', 1)[0]!;
+      const values = proposed.get(scope) ?? new Set();
+      proposed.set(scope, values.add(value));
+    }
+    recorded.set(key, planned.recorded);
+    plans.push(planned);
+  }
+  return plans;
+}
+
+function planObject(key: RefKey, input: PlanInput, facts: Facts, all: ReadonlyMap<RefKey, Recorded>): ObjectPlan | undefined {
+  const desired = input.desired.get(key);
+  const before = all.get(key);
+  const seen = input.observed.get(key);
+  if (before === undefined || seen === undefined) return undefined;
+  const kind = input.kinds.get(before.ref.kind);
+  if (kind === undefined) return undefined;
+  const base = {
+    key,
+    ref: before.ref,
+    kind,
+    recorded: before,
+    desired,
+    steps: [],
+    held: [],
+    waitsFor: undefined,
+    againAt: undefined,
+    allocations: [],
+    unknown: undefined,
+    readiness: undefined,
+    gone: false,
+  } satisfies ObjectPlan;
+  if (seen.is === 'unknown') return { ...base, unknown: seen.because };
+
+  const actual = seen.is === 'present' ? seen.actual : undefined;
+  const allocations = desired === undefined ? [] : kind.allocate(desired.spec, before, facts);
+  const recorded: Recorded =
+    allocations.length === 0
+      ? before
+      : { ...before, allocations: new Map([...before.allocations, ...allocations.map((one) => [one.what, one.value] as const)]) };
+  const steps = kind.diff({ ref: before.ref, desired: desired?.spec, actual, recorded, facts });
+  const planned = { ...base, recorded, allocations };
+  if (desired === undefined) return planDelete(planned, steps, seen.is === 'absent', input);
+  if (steps.length === 0) return { ...planned, readiness: readinessOf(kind, desired, actual, recorded, facts) };
+  return { ...planned, ...gate(steps, planned, desired.needs, input) };
+}
+
+function readinessOf(kind: AnyKind, desired: DesiredObject, actual: unknown, recorded: Recorded, facts: Facts): Readiness {
+  if (actual !== undefined) return kind.condition(desired.spec, actual, recorded, facts);
+  return { ready: false, reason: 'Absent', message: 'It is not there, and nothing is planned for it.' };
+}
+
+function planDelete(planned: ObjectPlan, steps: readonly PlannedStep<AnyChange>[], absent: boolean, input: PlanInput): ObjectPlan {
+  const { key } = planned;
+  if (!input.mayDelete.has(key)) {
+    return { ...planned, held: steps, waitsFor: input.deleteWaits.get(key) ?? 'the deletion has to be allowed' };
+  }
+  if (steps.length === 0) return { ...planned, gone: absent };
+  const dependants = input.dependants(key);
+  if (dependants.length > 0) {
+    const names = dependants.map((one) => refText(input.recorded.get(one)!.ref));
+    return { ...planned, held: steps, waitsFor: `the deletion of ${listText(names)}, which ${names.length > 1 ? 'use' : 'uses'} it` };
+  }
+  return { ...planned, steps };
+}
+
+/** Splits the steps at the first one that may not start yet: everything from there on is held. */
+function gate(
+  steps: readonly PlannedStep<AnyChange>[],
+  { kind, recorded: { waiting } }: ObjectPlan,
+  needs: readonly Need[],
+  input: PlanInput,
+): Pick<ObjectPlan, 'steps' | 'held' | 'waitsFor' | 'againAt'> {
+  const { now } = input.facts;
+  if (waiting !== undefined && waiting.change === steps[0]?.change.do && now < waiting.sinceMs + waiting.deadlineMs) {
+    return { steps: [], held: steps, waitsFor: `"${waiting.change}" to take effect`, againAt: waiting.sinceMs + waiting.deadlineMs };
+  }
+  const unmet = needs.filter((need) => input.readiness.get(refKey(need.ref))?.ready !== true);
+  for (const [index, step] of steps.entries()) {
+    const tooEarly = step.notBefore !== undefined && step.notBefore > now;
+    const blocked = unmet.length > 0 && kind.waitsForNeeds(step.change);
+    if (!tooEarly && !blocked) continue;
+    const waitsFor = blocked ? listText(unmet.map(needText)) : `its back-off to end in ${Math.ceil((step.notBefore! - now) / 1000)} s`;
+    return { steps: steps.slice(0, index), held: steps.slice(index), waitsFor, againAt: tooEarly ? step.notBefore : undefined };
+  }
+  return { steps, held: [], waitsFor: undefined, againAt: undefined };
+}
+
+function listText(names: readonly string[]): string {
+  if (names.length <= 3) return names.join(', ');
+  return `${names.slice(0, 3).join(', ')} and ${names.length - 3} more`;
+}
+
+/** A change in words, with the place in the manifest that asked for it. */
+export function describe(planned: ObjectPlan, step: PlannedStep<AnyChange>): Described {
+  return planned.kind.describe(step.change, planned.desired?.document.origin);
+}

@@ -1,0 +1,163 @@
+// Between the ledger's rows and what planning works with. All writes of the reconciler to the ledger are here.
+import { canonicalJson } from '../core/hash.ts';
+import { type RefKey, refKey } from '../core/ref.ts';
+import type { Buries } from '../kinds/changes.ts';
+import type { Recorded } from '../kinds/kind.ts';
+import type { Ledger, ObjectRow } from '../state/ledger.ts';
+import type { DesiredObject } from './desired.ts';
+import type { AnyChange, ObjectPlan } from './plan.ts';
+
+const TOMBSTONE_MS = 24 * 3600_000;
+/** What is kept of an object whose last applied spec has to be known without its manifest. */
+interface AppliedRecord {
+  readonly spec: unknown;
+  readonly needs: readonly RefKey[];
+}
+
+export function recordedFrom(row: ObjectRow, ledger: Ledger, firstLookSinceBoot: boolean): Recorded {
+  const tombstone = ledger.tombstones.all().find((one) => one.uid === row.uid);
+  return {
+    uid: row.uid,
+    ref: row.ref,
+    source: row.source,
+    allocations: ledger.allocations.of(row.uid),
+    applied: appliedOf(row)?.spec,
+    protected: row.protected,
+    waiting: undefined,
+    exits: [],
+    startedAt: undefined,
+    firstLookSinceBoot,
+    ...(tombstone === undefined ? {} : { tombstone: { pool: tombstone.pool, name: tombstone.name } }),
+  };
+}
+
+export function appliedOf(row: ObjectRow): AppliedRecord | undefined {
+  return row.applied === null ? undefined : (JSON.parse(row.applied) as AppliedRecord);
+}
+
+/** The row a desired object should have; `before` keeps uid, history and protection. */
+export function rowFor(desired: DesiredObject, before: ObjectRow | undefined, uid: string, now: number): ObjectRow {
+  const { document } = desired;
+  return {
+    uid: before?.uid ?? uid,
+    ref: desired.ref,
+    source: desired.source,
+    path: document.origin.file,
+    line: document.origin.line,
+    document: documentText(desired),
+    applied: before?.applied ?? null,
+    appliedHash: before?.appliedHash ?? null,
+    appliedRevision: before?.appliedRevision ?? null,
+    // Declaring protection holds at once; taking it back holds only once that revision was applied (settle below).
+    protected: (before?.protected ?? false) || desired.protect,
+    declared: true,
+    createdAt: before?.createdAt ?? now,
+  };
+}
+
+export function documentText(desired: DesiredObject): string {
+  const { apiVersion, kind, metadata, spec } = desired.document;
+  return canonicalJson({ apiVersion, kind, metadata, spec });
+}
+
+/** True when the row says something else than `next` apart from what applying writes. */
+export function rowDiffers(before: ObjectRow | undefined, next: ObjectRow): boolean {
+  return (
+    before === undefined ||
+    before.source !== next.source ||
+    before.path !== next.path ||
+    before.line !== next.line ||
+    before.document !== next.document ||
+    before.protected !== next.protected ||
+    before.declared !== next.declared
+  );
+}
+
+export interface OpenedRun {
+  readonly plan: ObjectPlan;
+  /** One intent per step. */
+  readonly intents: readonly number[];
+}
+
+/**
+ * Write-ahead: allocations, tombstones and intents of everything that starts together, in one transaction, before any of it starts.
+ * `closing` are outcomes that waited to be written (a lost outcome is only observed again).
+ */
+export function openRuns(
+  ledger: Ledger,
+  plans: readonly ObjectPlan[],
+  closing: readonly { id: number; outcome: string; at: number }[],
+  now: number,
+): OpenedRun[] {
+  return ledger.transaction(() => {
+    for (const { id, outcome, at } of closing) ledger.intents.close(id, outcome, at);
+    const opened: OpenedRun[] = [];
+    for (const plan of plans) {
+      for (const { what, value } of plan.allocations) ledger.allocations.add({ uid: plan.recorded.uid, what, value });
+      for (const step of plan.steps) if (buries(step.change)) recordTombstone(ledger, plan, step.change, now);
+      const intents = ledger.intents.open(
+        plan.steps.map((step) => ({
+          uid: plan.recorded.uid,
+          ref: plan.key,
+          change: describeIntent(plan, step.change),
+          openedAt: now,
+          revision: plan.desired?.revision ?? '',
+        })),
+      );
+      opened.push({ plan, intents });
+    }
+    return opened;
+  });
+}
+
+/** The change's name and its sentence: fields may hold secrets, the sentence never does. */
+function describeIntent(plan: ObjectPlan, change: AnyChange): string {
+  const { verdict, summary, fields } = plan.kind.describe(change, plan.desired?.document.origin);
+  return canonicalJson({ do: change.do, verdict, summary, fields });
+}
+
+function buries(change: AnyChange): change is AnyChange & Buries {
+  return 'tombstone' in change && change.tombstone !== undefined && change.do === 'delete';
+}
+
+function recordTombstone(ledger: Ledger, plan: ObjectPlan, change: Buries, now: number): void {
+  const { uid, ref } = plan.recorded;
+  const row = ledger.objects.get(ref);
+  ledger.tombstones.put({
+    uid,
+    ref,
+    pool: change.tombstone.pool,
+    name: change.tombstone.name,
+    object: canonicalJson(row ?? null),
+    buriedAt: now,
+    expiresAt: now + TOMBSTONE_MS,
+  });
+}
+
+/** An object that is gone: its row goes; what it had allocated stays with its tombstone, if there is one. */
+export function forgetObject(ledger: Ledger, uid: string): void {
+  const buried = ledger.tombstones.all().some((one) => one.uid === uid);
+  if (buried) ledger.allocations.move(uid, tombstoneOwner(uid));
+  ledger.objects.remove(uid);
+}
+
+/** Allocations of a tombstone are held under a uid of their own, so that the row can go and they cannot. */
+export function tombstoneOwner(uid: string): string {
+  return `tombstone:${uid}`;
+}
+
+/** After a converged look: what was applied, from which revision. Returns the new row when something was written. */
+export function recordApplied(ledger: Ledger, row: ObjectRow, desired: DesiredObject, redacted: unknown): ObjectRow | undefined {
+  const same = row.appliedHash === desired.specHash && row.appliedRevision === desired.revision && row.protected === desired.protect;
+  if (same || desired.kept) return undefined;
+  const record: AppliedRecord = { spec: redacted, needs: desired.needs.map((need) => refKey(need.ref)) };
+  const next: ObjectRow = {
+    ...row,
+    applied: canonicalJson(record),
+    appliedHash: desired.specHash,
+    appliedRevision: desired.revision,
+    protected: desired.protect,
+  };
+  ledger.objects.put(next);
+  return next;
+}

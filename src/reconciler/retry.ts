@@ -1,0 +1,12 @@
+// When a failed object is tried again: 1 s, 2 s, 4 s ... 5 min, each with up to a fifth of jitter, so that many failing objects
+// do not come back together. Pure: the randomness is handed in.
+
+const FIRST_MS = 1000;
+const LONGEST_MS = 5 * 60_000;
+const JITTER = 0.2;
+
+/** Delay after the `failures`-th failure in a row (1 or more). `random` is in [0, 1). */
+export function retryDelayMs(failures: number, random: number): number {
+  const base = Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(30, failures - 1));
+  return Math.round(base * (1 + JITTER * random));
+}

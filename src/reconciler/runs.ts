@@ -1,0 +1,191 @@
+// Runs: the changes of planned objects, written ahead in the ledger, then carried out in the background. One run per object at a time.
+import type { Clock } from '../core/clock.ts';
+import type { AppError } from '../core/errors.ts';
+import type { EventSink } from '../core/events.ts';
+import type { Log } from '../core/log.ts';
+import { refText } from '../core/ref.ts';
+import type { Observed } from '../kinds/kind.ts';
+import type { Ledger } from '../state/ledger.ts';
+import { errorText } from './desired.ts';
+import type { Executor, StepOutcome } from './execute.ts';
+import { describe, type ObjectPlan } from './plan.ts';
+import { openRuns } from './recording.ts';
+import { retryDelayMs } from './retry.ts';
+import { type Tracked, updateConditions } from './tracker.ts';
+
+/** Errors that only a change cures are tried again this often all the same: the cause may have gone unseen. */
+const ON_CHANGE_RETRY_MS = 5 * 60_000;
+/** Outcomes may be lost in a crash (they are observed again), so they are written together. */
+const FLUSH_MS = 500;
+
+export interface RunsOptions {
+  readonly ledger: Ledger;
+  readonly executor: Executor;
+  readonly clock: Clock;
+  readonly events: EventSink;
+  readonly log: Log;
+  readonly random: () => number;
+  observe(tracked: Tracked): Promise<Observed<unknown>>;
+  /** A run ended; look at the object again. */
+  ended(tracked: Tracked): void;
+  /** Look at the object again at that time (epoch ms). */
+  lookAt(tracked: Tracked, at: number): void;
+  /** Something a person may watch has changed. */
+  progressed(): void;
+}
+
+interface Closing {
+  readonly id: number;
+  readonly outcome: string;
+  readonly at: number;
+}
+
+export class Runs {
+  readonly #o: RunsOptions;
+  readonly #closing: Closing[] = [];
+  readonly #audit: Parameters<Ledger['audit']['add']>[0][] = [];
+  #flushTimer: NodeJS.Timeout | undefined;
+  #count = 0;
+
+  constructor(options: RunsOptions) {
+    this.#o = options;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Writes intents and allocations of all plans in one transaction, then starts them. */
+  launch(plans: readonly { readonly tracked: Tracked; readonly plan: ObjectPlan }[], observedAt: number): void {
+    if (plans.length === 0) return;
+    const opened = openRuns(
+      this.#o.ledger,
+      plans.map(({ plan }) => plan),
+      this.#closing.splice(0),
+      this.#o.clock.now(),
+    );
+    for (const [index, { tracked, plan }] of plans.entries()) {
+      if (plan.steps.length > 0) this.#begin(tracked, plan, opened[index]!.intents, observedAt);
+    }
+  }
+
+  /** Writes the outcomes and audit entries that wait. */
+  flush(): void {
+    clearTimeout(this.#flushTimer);
+    this.#flushTimer = undefined;
+    const closing = this.#closing.splice(0);
+    const audit = this.#audit.splice(0);
+    if (closing.length === 0 && audit.length === 0) return;
+    const { ledger } = this.#o;
+    ledger.transaction(() => {
+      for (const { id, outcome, at } of closing) ledger.intents.close(id, outcome, at);
+      for (const entry of audit) ledger.audit.add(entry);
+    });
+  }
+
+  #begin(tracked: Tracked, plan: ObjectPlan, intents: readonly number[], observedAt: number): void {
+    tracked.running = true;
+    tracked.recorded = { ...tracked.recorded, waiting: undefined };
+    const wanted = plan.desired?.specHash;
+    const progress = (text: string, fraction?: number): void => {
+      tracked.doing = fraction === undefined ? { text } : { text, fraction };
+      this.#o.progressed();
+    };
+    progress('waits for its turn');
+    updateConditions(tracked, this.#o.clock.now());
+    this.#count++;
+    void this.#carryOut(tracked, plan, intents, {
+      observedAt,
+      superseded: () => tracked.desired?.specHash !== wanted,
+      observe: () => this.#o.observe(tracked),
+      progress,
+      ended: (index, outcome) => this.#stepEnded(tracked, plan, index, intents[index]!, outcome),
+    });
+  }
+
+  async #carryOut(tracked: Tracked, plan: ObjectPlan, intents: readonly number[], hooks: Parameters<Executor['run']>[1]): Promise<void> {
+    let begun = 0;
+    try {
+      const outcome = await this.#o.executor.run(plan, {
+        ...hooks,
+        ended: (index, ended) => {
+          begun = index + 1;
+          hooks.ended(index, ended);
+        },
+      });
+      if (outcome.is === 'failed' && outcome.until !== undefined) {
+        updateConditions(tracked, this.#o.clock.now());
+        await outcome.until;
+      }
+    } catch (error) {
+      this.#o.log.error({ error: errorText(error), object: tracked.key }, 'run failed');
+    }
+    for (const id of intents.slice(begun)) this.#close(id, 'not-started');
+    this.#count--;
+    tracked.running = false;
+    tracked.doing = undefined;
+    this.#o.ended(tracked);
+  }
+
+  #close(id: number, outcome: string): void {
+    this.#closing.push({ id, outcome, at: this.#o.clock.now() });
+    this.#flushTimer ??= setTimeout(() => {
+      try {
+        this.flush();
+      } catch (error) {
+        this.#o.log.error({ error: errorText(error) }, 'outcomes were not written');
+      }
+    }, FLUSH_MS);
+  }
+
+  #stepEnded(tracked: Tracked, plan: ObjectPlan, index: number, intent: number, outcome: StepOutcome): void {
+    const step = plan.steps[index]!;
+    const { verdict, summary, fields } = describe(plan, step);
+    const now = this.#o.clock.now();
+    this.#close(intent, outcome.is === 'failed' ? outcome.error.code : outcome.is);
+    const touchesPower = verdict !== 'live' && verdict !== 'repair';
+    if (outcome.is === 'done') {
+      const started = step.change.do === 'start';
+      if (started) tracked.recorded = { ...tracked.recorded, startedAt: now };
+      if (touchesPower) tracked.exitExpected = !started;
+      tracked.recorded = { ...tracked.recorded, waiting: undefined };
+      const message = `${refText(tracked.ref)}: ${summary}.`;
+      this.#o.events.emit({
+        type: 'change',
+        severity: 'info',
+        ref: tracked.ref,
+        reason: 'Applied',
+        message,
+        data: { change: step.change.do },
+      });
+      const actor = plan.desired === undefined ? `source:${tracked.row.source}` : `source:${plan.desired.source}@${plan.desired.revision}`;
+      this.#audit.push({ at: now, actor, action: step.change.do, ref: tracked.key, detail: JSON.stringify({ summary, fields }) });
+    } else if (outcome.is === 'waiting') {
+      if (touchesPower) tracked.exitExpected = true;
+      tracked.recorded = { ...tracked.recorded, waiting: { change: step.change.do, sinceMs: now, deadlineMs: outcome.deadlineMs } };
+      this.#o.lookAt(tracked, now + outcome.deadlineMs);
+    } else if (outcome.is === 'failed') {
+      this.#failed(tracked, plan, summary, outcome.error, now);
+    }
+  }
+
+  #failed(tracked: Tracked, plan: ObjectPlan, summary: string, error: AppError, now: number): void {
+    const message = errorText(error);
+    tracked.failures++;
+    tracked.retry = error.retry;
+    tracked.error = { code: error.code, message, at: now, ...(error.hint === undefined ? {} : { hint: error.hint }) };
+    tracked.nextRetry = now + (error.retry === 'backoff' ? retryDelayMs(tracked.failures, this.#o.random()) : ON_CHANGE_RETRY_MS);
+    this.#o.lookAt(tracked, tracked.nextRetry);
+    const origin = plan.desired?.document.origin;
+    const where = origin === undefined ? '' : ` (${origin.file}:${origin.line})`;
+    this.#o.log.warn({ object: tracked.key, code: error.code, error: message }, 'change failed');
+    this.#o.events.emit({
+      type: 'change',
+      severity: 'error',
+      ref: tracked.ref,
+      reason: error.code,
+      message: `${refText(tracked.ref)}: could not ${summary}: ${message}${where}`,
+      ...(error.hint === undefined ? {} : { data: { hint: error.hint } }),
+    });
+  }
+}

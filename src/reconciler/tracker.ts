@@ -1,0 +1,161 @@
+// What the reconciler keeps in memory about each object between rounds, and its face to the outside (ObjectStatus).
+// All of it can be lost: a restart rebuilds it from ledger, sources and host.
+import { type AppError, errorChain } from '../core/errors.ts';
+import type { Condition, ConditionType, ObjectStatus, StatusError } from '../core/object-status.ts';
+import { type RefKey, type ResourceRef, refKey } from '../core/ref.ts';
+import type { KindTable, Observed, Readiness, Recorded } from '../kinds/kind.ts';
+import type { ObjectRow } from '../state/ledger.ts';
+import { type DesiredObject, problemText } from './desired.ts';
+import type { ObjectPlan } from './plan.ts';
+
+export interface Tracked {
+  readonly key: RefKey;
+  readonly ref: ResourceRef;
+  row: ObjectRow;
+  desired: DesiredObject | undefined;
+  /** Objects it needs: of the desired spec, or as last applied. */
+  needs: readonly RefKey[];
+  recorded: Recorded;
+  observed: Observed<unknown> | undefined;
+  /** Of the last plan with nothing left to do; undefined while there is something. */
+  readiness: Readiness | undefined;
+  plan: ObjectPlan | undefined;
+  /** A run carries out changes now; the object is looked at again when it ends. */
+  running: boolean;
+  /** Its deletion was allowed once; it stays so until it is declared again. */
+  condemned: boolean;
+  /** A change of ours made the object stop, or its last exit was counted already. */
+  exitExpected: boolean;
+  doing: { text: string; fraction?: number } | undefined;
+  failures: number;
+  error: StatusError | undefined;
+  retry: AppError['retry'] | undefined;
+  nextRetry: number | undefined;
+  conditions: Map<ConditionType, Condition>;
+}
+
+export class Tracker {
+  readonly objects = new Map<RefKey, Tracked>();
+  readonly #dependants = new Map<RefKey, Set<RefKey>>();
+  readonly #kinds: KindTable;
+
+  constructor(kinds: KindTable) {
+    this.#kinds = kinds;
+  }
+
+  add(row: ObjectRow, recorded: Recorded, needs: readonly RefKey[]): Tracked {
+    const key = refKey(row.ref);
+    const tracked: Tracked = {
+      key,
+      ref: row.ref,
+      row,
+      desired: undefined,
+      needs: [],
+      recorded,
+      observed: undefined,
+      readiness: undefined,
+      plan: undefined,
+      running: false,
+      condemned: false,
+      exitExpected: true,
+      doing: undefined,
+      failures: 0,
+      error: undefined,
+      retry: undefined,
+      nextRetry: undefined,
+      conditions: new Map(),
+    };
+    this.objects.set(key, tracked);
+    this.setNeeds(tracked, needs);
+    return tracked;
+  }
+
+  setNeeds(tracked: Tracked, needs: readonly RefKey[]): void {
+    for (const need of tracked.needs) this.#dependants.get(need)?.delete(tracked.key);
+    tracked.needs = needs;
+    for (const need of needs) {
+      const users = this.#dependants.get(need) ?? new Set();
+      this.#dependants.set(need, users.add(tracked.key));
+    }
+  }
+
+  /** Objects that exist and need this one. */
+  dependants(key: RefKey): RefKey[] {
+    return [...(this.#dependants.get(key) ?? [])].filter((user) => this.objects.has(user));
+  }
+
+  remove(tracked: Tracked): void {
+    this.setNeeds(tracked, []);
+    this.objects.delete(tracked.key);
+  }
+
+  readiness(): ReadonlyMap<RefKey, Readiness> {
+    const result = new Map<RefKey, Readiness>();
+    for (const tracked of this.objects.values()) if (tracked.readiness !== undefined) result.set(tracked.key, tracked.readiness);
+    return result;
+  }
+
+  status(tracked: Tracked): ObjectStatus {
+    const kind = this.#kinds.get(tracked.ref.kind);
+    const actual = tracked.observed?.is === 'present' ? tracked.observed.actual : undefined;
+    const conditions = [...tracked.conditions.values()];
+    return {
+      ref: tracked.ref,
+      uid: tracked.row.uid,
+      source: tracked.row.source,
+      ...(tracked.row.declared ? { file: tracked.row.path, line: tracked.row.line } : {}),
+      conditions,
+      summary: summaryOf(tracked),
+      ...(tracked.row.appliedRevision === null ? {} : { observedRevision: tracked.row.appliedRevision }),
+      ...(tracked.doing === undefined ? {} : { doing: tracked.doing }),
+      ...(tracked.error === undefined ? {} : { error: tracked.error }),
+      ...(tracked.nextRetry === undefined ? {} : { nextRetry: tracked.nextRetry }),
+      details: actual === undefined || kind === undefined ? {} : kind.details(actual, tracked.recorded),
+    };
+  }
+}
+
+/** Works out the conditions after a look or a run; keeps `since` where nothing changed. Returns those whose status changed. */
+export function updateConditions(tracked: Tracked, now: number): Condition[] {
+  const changed: Condition[] = [];
+  const set = (type: ConditionType, status: Condition['status'], reason: string, message: string): void => {
+    const before = tracked.conditions.get(type);
+    const same = before?.status === status;
+    const next: Condition = { type, status, reason, message, since: same ? before.since : now };
+    tracked.conditions.set(type, next);
+    if (!same) changed.push(next);
+  };
+  const { plan, readiness, error } = tracked;
+  const textProblem = problemText(tracked.desired?.problems ?? []);
+  const busy = tracked.running || tracked.doing !== undefined || (plan !== undefined && plan.steps.length + plan.held.length > 0);
+
+  if (plan?.unknown !== undefined) {
+    set('Ready', 'Unknown', 'HostUnreadable', errorChain(plan.unknown).messages.join(': '));
+  } else if (error !== undefined) {
+    set('Ready', 'False', error.code, error.message);
+  } else if (tracked.desired === undefined) {
+    set('Ready', 'False', 'Deleting', plan?.waitsFor === undefined ? 'It is being deleted.' : `Its deletion waits for ${plan.waitsFor}.`);
+  } else if (readiness !== undefined && !busy) {
+    set('Ready', readiness.ready ? 'True' : 'False', readiness.reason, readiness.message);
+  } else if (plan?.waitsFor !== undefined && plan.steps.length === 0) {
+    set('Ready', 'False', 'WaitingForNeeds', `It waits for ${plan.waitsFor}.`);
+  } else {
+    set('Ready', 'False', 'Reconciling', tracked.doing?.text ?? 'Changes are being applied.');
+  }
+  set('Reconciling', busy ? 'True' : 'False', busy ? 'ChangesPlanned' : 'UpToDate', plan?.waitsFor ?? '');
+  if (error !== undefined && tracked.retry !== 'backoff') set('Stalled', 'True', error.code, error.message);
+  else if (textProblem !== '') set('Stalled', 'True', 'ManifestInvalid', `${textProblem} The last valid version stays in force.`);
+  else if (plan?.desired === undefined && plan?.waitsFor !== undefined && plan.held.length > 0)
+    set('Stalled', 'True', 'DeletionWaits', `Its deletion waits for ${plan.waitsFor}.`);
+  else set('Stalled', 'False', 'Working', '');
+  return changed;
+}
+
+function summaryOf(tracked: Tracked): string {
+  const ready = tracked.conditions.get('Ready');
+  const stalled = tracked.conditions.get('Stalled');
+  if (tracked.doing !== undefined && tracked.running) return tracked.doing.text;
+  if (stalled?.status === 'True' && ready?.status === 'True') return `${ready.reason}; ${stalled.reason}: ${stalled.message}`;
+  if (ready === undefined) return 'Not looked at yet';
+  return ready.message === '' ? ready.reason : `${ready.reason}: ${ready.message}`;
+}
