@@ -1,0 +1,242 @@
+// One reading of a source directory: every manifest's text, in a fixed order, within limits. What cannot be read is named with the reason
+// instead of being left out, because a file that is missing from a snapshot means that its objects are to be deleted.
+import { constants, type Stats } from 'node:fs';
+import { lstat, open, readdir, realpath } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isErrno } from '../core/errors.ts';
+import { type IgnoreRule, isIgnored, parseIgnore } from './ignore.ts';
+
+export interface WalkLimits {
+  readonly files: number;
+  readonly fileBytes: number;
+  readonly totalBytes: number;
+  readonly depth: number;
+}
+
+export const DEFAULT_LIMITS: WalkLimits = { files: 50_000, fileBytes: 4 * 1024 * 1024, totalBytes: 512 * 1024 * 1024, depth: 32 };
+
+export interface WalkedFile {
+  /** Relative to the root, with `/`. */
+  readonly path: string;
+  readonly text: string | undefined;
+  readonly error: string | undefined;
+}
+
+/** What is remembered between readings, so that an unchanged file is not read again. By relative path. */
+export type ReadCache = Map<string, { readonly key: string; readonly text: string }>;
+
+/** Thrown when something changed during the reading: read again. */
+export class MovedUnderneath extends Error {}
+
+const MANIFEST = /\.(?:ya?ml|json)$/;
+const IGNORE_FILE = '.lockstepignore';
+const MAX_IGNORE_BYTES = 256 * 1024;
+/** A file changed this shortly before it was read may change again within the same time stamp: its text is not remembered. */
+const RACY_MS = 2000;
+
+/** Rejects with the errno of the root when the root itself cannot be listed, and with MovedUnderneath. */
+export async function walk(root: string, limits: WalkLimits, cache: ReadCache, signal: AbortSignal): Promise<WalkedFile[]> {
+  const realRoot = await realpath(root);
+  const state: Walk = {
+    root,
+    realRoot,
+    limits,
+    cache,
+    signal,
+    files: [],
+    bytes: 0,
+    entries: 0,
+    directories: new Set([realRoot]),
+    seen: new Set(),
+  };
+  await walkDirectory(state, '', [], 0);
+  for (const path of cache.keys()) if (!state.seen.has(path)) cache.delete(path);
+  return state.files.toSorted((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+}
+
+interface Walk {
+  readonly root: string;
+  readonly realRoot: string;
+  readonly limits: WalkLimits;
+  readonly cache: ReadCache;
+  readonly signal: AbortSignal;
+  readonly files: WalkedFile[];
+  /** Real paths already walked: a symlink to a parent does not go round for ever. */
+  readonly directories: Set<string>;
+  readonly seen: Set<string>;
+  bytes: number;
+  entries: number;
+}
+
+async function walkDirectory(state: Walk, relative: string, above: readonly IgnoreRule[], depth: number): Promise<void> {
+  state.signal.throwIfAborted();
+  const names = await list(state, relative);
+  if (names === undefined) return;
+  if (depth > state.limits.depth) return refuse(state, `${relative}/`, `lies deeper than ${state.limits.depth} directories`);
+  const rules = names.includes(IGNORE_FILE) ? await ignoreRules(state, relative, above) : above;
+  for (const name of names.filter((one) => !one.startsWith('.')).toSorted()) {
+    const path = relative === '' ? name : `${relative}/${name}`;
+    await visit(state, path, rules, depth);
+  }
+}
+
+/** Undefined when it cannot be listed, which was then noted; errors of the root itself are thrown. */
+async function list(state: Walk, relative: string): Promise<string[] | undefined> {
+  try {
+    const names = await readdir(join(state.root, relative));
+    state.entries += names.length;
+    // Far above the limit for manifests: this bounds trees full of other things.
+    if (state.entries > state.limits.files * 20) {
+      refuse(state, `${relative}/`, 'is part of a tree with too many entries');
+      return undefined;
+    }
+    return names;
+  } catch (error) {
+    if (relative === '') throw error;
+    if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) throw new MovedUnderneath();
+    refuse(state, `${relative}/`, `cannot be listed: ${reason(error)}`);
+    return undefined;
+  }
+}
+
+async function ignoreRules(state: Walk, relative: string, above: readonly IgnoreRule[]): Promise<readonly IgnoreRule[]> {
+  const path = relative === '' ? IGNORE_FILE : `${relative}/${IGNORE_FILE}`;
+  try {
+    const text = await readWithin(join(state.root, path), MAX_IGNORE_BYTES);
+    return [...above, ...parseIgnore(text.text, relative)];
+  } catch (error) {
+    if (isErrno(error, 'ENOENT') || error instanceof MovedUnderneath) throw new MovedUnderneath();
+    refuse(state, path, reason(error));
+    return above;
+  }
+}
+
+async function visit(state: Walk, path: string, rules: readonly IgnoreRule[], depth: number): Promise<void> {
+  const full = join(state.root, path);
+  let info: Stats;
+  let real = full;
+  try {
+    info = await lstat(full);
+    if (info.isSymbolicLink()) {
+      real = await realpath(full);
+      if (!isInside(state.realRoot, real)) {
+        if (!isIgnored(rules, path, false) && MANIFEST.test(path)) refuse(state, path, 'is a symbolic link that leads out of the source');
+        return;
+      }
+      info = await lstat(real);
+    }
+  } catch (error) {
+    return await couldNotStat(state, path, rules, full, error);
+  }
+  if (isIgnored(rules, path, info.isDirectory())) return;
+  if (info.isDirectory()) {
+    const resolved = await realpath(real).catch(movedIfGone);
+    if (state.directories.has(resolved)) return;
+    state.directories.add(resolved);
+    await walkDirectory(state, path, rules, depth + 1);
+  } else if (MANIFEST.test(path)) {
+    if (info.isFile()) await readManifest(state, path, real, info);
+    else refuse(state, path, 'is not a regular file');
+  }
+}
+
+function isInside(root: string, path: string): boolean {
+  return path === root || path.startsWith(root === '/' ? root : `${root}/`);
+}
+
+async function couldNotStat(state: Walk, path: string, rules: readonly IgnoreRule[], full: string, error: unknown): Promise<void> {
+  if (isErrno(error, 'ENOENT')) {
+    // Gone since the listing, or a link that leads nowhere? Only the second is still there.
+    await lstat(full).catch(movedIfGone);
+  }
+  if (isIgnored(rules, path, false)) return;
+  // A link that leads nowhere may have been a directory of manifests: what it is called does not tell.
+  refuse(state, path, isErrno(error, 'ENOENT') ? 'is a symbolic link that leads nowhere' : reason(error));
+}
+
+async function readManifest(state: Walk, path: string, full: string, info: Stats): Promise<void> {
+  state.seen.add(path);
+  if (state.seen.size > state.limits.files) return refuse(state, path, `is one of more than ${state.limits.files} files`);
+  const known = state.cache.get(path);
+  let text: string;
+  if (known && known.key === identity(info)) {
+    text = known.text;
+    state.bytes += info.size;
+  } else {
+    state.cache.delete(path);
+    try {
+      const got = await readSteady(full, state.limits.fileBytes);
+      text = got.text;
+      state.bytes += got.stats.size;
+      if (Date.now() - Math.max(got.stats.ctimeMs, got.stats.mtimeMs) > RACY_MS) state.cache.set(path, { key: identity(got.stats), text });
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) throw new MovedUnderneath();
+      return refuse(state, path, error instanceof MovedUnderneath ? 'kept changing while it was read' : reason(error));
+    }
+  }
+  if (state.bytes > state.limits.totalBytes) return refuse(state, path, `is beyond ${state.limits.totalBytes} bytes of manifests in all`);
+  state.files.push({ path, text, error: undefined });
+}
+
+/** A file that is being written is read again a little later; one that always is hides no other file. */
+async function readSteady(full: string, limit: number): Promise<{ text: string; stats: Stats }> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await readWithin(full, limit);
+    } catch (error) {
+      if (!(error instanceof MovedUnderneath) || tries === 4) throw error;
+      await sleep(20 * tries);
+    }
+  }
+}
+
+async function readWithin(full: string, limit: number): Promise<{ text: string; stats: Stats }> {
+  // O_NONBLOCK: opening a named pipe that took the file's place must not wait for a writer. O_NOFOLLOW: links were resolved before.
+  const handle = await open(full, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+  try {
+    const before = await handle.stat();
+    if (!before.isFile()) throw new Error('is not a regular file');
+    if (before.size > limit) throw new Error(`is larger than ${limit} bytes`);
+    const buffer = Buffer.alloc(before.size + 1);
+    let length = 0;
+    for (;;) {
+      const { bytesRead } = await handle.read(buffer, length, buffer.length - length, length);
+      if (bytesRead === 0) break;
+      length += bytesRead;
+      if (length > before.size) throw new MovedUnderneath(); // it grew meanwhile: half of it is worse than later
+    }
+    const after = await handle.stat();
+    // Not ctime: a rename over the file changes that of the old one, whose content is still whole.
+    if (length !== before.size || after.size !== before.size || after.mtimeMs !== before.mtimeMs) throw new MovedUnderneath();
+    return { text: decode(buffer.subarray(0, length)), stats: after };
+  } finally {
+    await handle.close();
+  }
+}
+
+function decode(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new Error('is not UTF-8 text');
+  }
+}
+
+function identity(info: Stats): string {
+  return `${info.dev}:${info.ino}:${info.size}:${info.mtimeMs}:${info.ctimeMs}`;
+}
+
+function refuse(state: Walk, path: string, error: string): void {
+  state.files.push({ path, text: undefined, error });
+}
+
+function movedIfGone(error: unknown): never {
+  throw isErrno(error, 'ENOENT') ? new MovedUnderneath() : error;
+}
+
+function reason(error: unknown): string {
+  if (isErrno(error, 'EACCES')) return 'may not be read (permission denied)';
+  if (isErrno(error, 'ELOOP')) return 'is a symbolic link that goes in circles';
+  return error instanceof Error ? error.message : 'cannot be read';
+}
