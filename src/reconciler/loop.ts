@@ -151,6 +151,12 @@ export class Reconciler {
     this.#wake();
   }
 
+  /** An object whose row was put back into the ledger (undelete) is tracked again. */
+  takeUp(row: ObjectRow): void {
+    this.#dirty.add(this.tracker.add(row, recordedFrom(row, this.#o.ledger, false), []).key);
+    this.#schedule();
+  }
+
   look(key: RefKey): void {
     if (!this.tracker.objects.has(key)) return;
     this.#dirty.add(key);
@@ -496,5 +502,5 @@ export class Reconciler {
 function holdBack(tracked: Tracked, planned: ObjectPlan, now: number): ObjectPlan {
   if (planned.steps.length === 0 || tracked.nextRetry === undefined || tracked.nextRetry <= now) return planned;
   const waitsFor = `its next try in ${Math.ceil((tracked.nextRetry - now) / 1000)} s`;
-  return { ...planned, steps: [], held: [...planned.steps, ...planned.held], waitsFor, againAt: tracked.nextRetry, allocations: [] };
+  return { ...planned, steps: [], held: [...planned.steps, ...planned.held], waitsFor, againAt: tracked.nextRetry };
 }

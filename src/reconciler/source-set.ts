@@ -38,6 +38,11 @@ export class SourceSet {
     return this.#entries.find((entry) => entry.source.name === name);
   }
 
+  /** A stored source that came up while the daemon runs. */
+  add(source: Source): void {
+    this.#entries.push({ source, snapshot: undefined, error: undefined, lastRead: undefined, changed: true });
+  }
+
   markChanged(name?: string): void {
     for (const entry of this.#entries) if (name === undefined || entry.source.name === name) entry.changed = true;
   }

@@ -1,0 +1,315 @@
+// The Control interface over the running reconciler: reading status, previewing, and changing stored objects. Everything that changes
+// the host still goes through sources, plan and ledger: these calls only change what is declared, or ask for another look.
+import type { Clock } from '../core/clock.ts';
+import { AppError } from '../core/errors.ts';
+import type { EventSink } from '../core/events.ts';
+import { canonicalJson } from '../core/hash.ts';
+import { isReady, type ObjectStatus } from '../core/object-status.ts';
+import { isKindName, parseRefKey, type RefKey, refKey, type ResourceRef, refText } from '../core/ref.ts';
+import type { Host } from '../host/ports/host.ts';
+import type { KindTable } from '../kinds/kind.ts';
+import type { ManifestDocument } from '../schemas/document.ts';
+import { parseManifests } from '../schemas/parse.ts';
+import type { Problem } from '../schemas/problem.ts';
+import type { Snapshot, Source, SourceFile } from '../sources/snapshot.ts';
+import type { DocumentRow, Ledger, ObjectRow, TombstoneRow } from '../state/ledger.ts';
+import type { ApplyResult, Confirmation, Control, DaemonStatus, ObjectDescription, PlanReport, SourceStatus } from './control.ts';
+import type { SourceInput } from './desired.ts';
+import type { Reconciler } from './loop.ts';
+import { preview } from './preview.ts';
+import { tombstoneOwner } from './recording.ts';
+import type { SourceSet } from './source-set.ts';
+import type { Tracked } from './tracker.ts';
+
+export const DEFAULT_STORED_SOURCE = 'api';
+const HISTORY = 20;
+
+export interface ControlOptions {
+  readonly reconciler: Reconciler;
+  readonly ledger: Ledger;
+  readonly kinds: KindTable;
+  readonly host: Host;
+  readonly sources: SourceSet;
+  readonly events: EventSink;
+  readonly clock: Clock;
+  /** Makes the Source over a stored source's documents; the same path a document has there. */
+  readonly storedSource: (name: string) => Source;
+  readonly storedFile: (row: DocumentRow) => SourceFile;
+  readonly about: Pick<DaemonStatus, 'version' | 'pid' | 'startedAt' | 'prefix' | 'stateDir'>;
+}
+
+export class ReconcilerControl implements Control {
+  readonly #o: ControlOptions;
+
+  constructor(options: ControlOptions) {
+    this.#o = options;
+  }
+
+  status(): DaemonStatus {
+    const { reconciler, about } = this.#o;
+    const objects = [...reconciler.tracker.objects.values()]
+      .map((tracked) => reconciler.tracker.status(tracked))
+      .toSorted((a, b) => (refKey(a.ref) < refKey(b.ref) ? -1 : 1));
+    const confirmations = this.#confirmations();
+    const sources = this.#sources(objects);
+    const sound = sources.every((source) => source.error === undefined && !source.problems.some((problem) => problem.severity === 'error'));
+    return {
+      ...about,
+      ready: reconciler.ready,
+      objects,
+      sources,
+      confirmations,
+      settled: reconciler.ready && reconciler.idle && sound && confirmations.length === 0 && objects.every(isReady),
+    };
+  }
+
+  describe(ref: ResourceRef): ObjectDescription {
+    const { reconciler, ledger, kinds } = this.#o;
+    const tracked = this.#tracked(ref);
+    const desired = tracked.desired;
+    const redact = (secret: string): string => `(${secret.length} characters)`;
+    return {
+      status: reconciler.tracker.status(tracked),
+      document: tracked.row.document === '' ? undefined : JSON.parse(tracked.row.document),
+      spec: desired === undefined ? undefined : kinds.get(ref.kind)?.redact(desired.spec, redact),
+      allocations: Object.fromEntries(tracked.recorded.allocations),
+      history: ledger.intents.history(tracked.row.uid, HISTORY).map(({ change, openedAt, closedAt, outcome, revision }) => ({
+        change,
+        openedAt,
+        closedAt,
+        outcome,
+        revision,
+      })),
+    };
+  }
+
+  find(text: string): readonly ResourceRef[] {
+    const exact = parseRefKey(text);
+    const all = [...this.#o.reconciler.tracker.objects.values()].map((tracked) => tracked.ref);
+    const buried = this.#o.ledger.tombstones.all().map((row) => row.ref);
+    const known = [...new Map([...all, ...buried].map((ref) => [refKey(ref), ref])).values()];
+    if (exact !== undefined) return known.filter((ref) => refKey(ref) === refKey(exact));
+    const [first, ...rest] = text.split('/');
+    const kind = rest.length > 0 ? first : undefined;
+    const name = rest.length > 0 ? rest.at(-1) : first;
+    return known.filter((ref) => ref.name === name && (kind === undefined || sameKind(ref, kind)));
+  }
+
+  async plan(files?: readonly SourceFile[], options: { source?: string; replace?: boolean } = {}): Promise<PlanReport> {
+    const sources =
+      files === undefined ? this.#inputs() : this.#inputsWith(files, options.source ?? DEFAULT_STORED_SOURCE, options.replace === true);
+    const { reconciler, host, kinds } = this.#o;
+    return (await preview({ reconciler, host, kinds, sources })).report;
+  }
+
+  async sync(source?: string): Promise<void> {
+    if (source !== undefined && this.#o.sources.find(source) === undefined) {
+      throw new AppError(
+        'NOT_FOUND',
+        { source },
+        { message: `There is no source "${source}".`, hint: `Configured: ${this.#sourceNames().join(', ')}.` },
+      );
+    }
+    await this.#o.reconciler.sync(source);
+  }
+
+  async apply(files: readonly SourceFile[], options: { source?: string; prune?: boolean; actor: string }): Promise<ApplyResult> {
+    const { ledger, reconciler, host, kinds, sources, clock } = this.#o;
+    const source = options.source ?? DEFAULT_STORED_SOURCE;
+    const existing = sources.find(source);
+    if (existing !== undefined && existing.snapshot?.stored !== true && existing.source.location !== storedLocation(source)) {
+      throw new AppError(
+        'CONFLICT',
+        { source },
+        { message: `The source "${source}" is read from ${existing.source.location}; only stored sources take objects.` },
+      );
+    }
+    const parsed = parseManifests(files.map((file) => ({ path: file.path, text: file.text ?? '', source })));
+    const inputs = this.#inputsWith(files, source, options.prune === true);
+    const { desired } = await preview({ reconciler, host, kinds, sources: inputs });
+    const problems = [...parsed.problems, ...problemsOf(files, desired.problems, parsed.problems)];
+    if (problems.some((problem) => problem.severity === 'error')) return { objects: [], problems };
+
+    const before = new Map(ledger.documents.all().map((row) => [refKey(row.ref), row]));
+    const now = clock.now();
+    const rows = parsed.documents.map((document) => ({ ref: document.ref, source, text: documentText(document), updatedAt: now }));
+    const objects = rows.map(({ ref, text }) => ({ ref, result: resultOf(before.get(refKey(ref)), text) }));
+    const kept = new Set(rows.map((row) => refKey(row.ref)));
+    const pruned = options.prune === true ? [...before.values()].filter((row) => row.source === source && !kept.has(refKey(row.ref))) : [];
+    ledger.transaction(() => {
+      for (const row of rows) ledger.documents.put(row);
+      for (const row of pruned) ledger.documents.remove(row.ref);
+      for (const { ref, result } of objects) {
+        if (result !== 'unchanged')
+          ledger.audit.add({ at: now, actor: options.actor, action: `apply (${result})`, ref: refKey(ref), detail: source });
+      }
+      for (const { ref } of pruned) ledger.audit.add({ at: now, actor: options.actor, action: 'prune', ref: refKey(ref), detail: source });
+    });
+    this.#storedChanged(source);
+    return { objects, problems };
+  }
+
+  async delete(ref: ResourceRef, actor: string): Promise<void> {
+    const { ledger, clock, sources } = this.#o;
+    const tracked = this.#tracked(ref);
+    const { source, path, line } = tracked.row;
+    const stored = sources.find(source)?.snapshot?.stored === true;
+    if (!stored) {
+      const hint = `Remove it from ${path}:${line} instead.`;
+      const message = `${refText(ref)} is declared by the source "${source}" at ${path}:${line}.`;
+      throw new AppError('OWNED_BY_OTHER_SOURCE', { source, path, line }, { message, hint });
+    }
+    if (tracked.row.protected) {
+      const hint = 'Apply it with security.protection.delete set to "false" (or without it) first.';
+      throw new AppError('PROTECTED', {}, { message: `${refText(ref)} is protected against deletion.`, hint });
+    }
+    ledger.transaction(() => {
+      ledger.documents.remove(ref);
+      ledger.audit.add({ at: clock.now(), actor, action: 'delete', ref: refKey(ref), detail: source });
+    });
+    this.#storedChanged(source);
+  }
+
+  async undelete(ref: ResourceRef, actor: string): Promise<void> {
+    const { ledger, reconciler, clock } = this.#o;
+    const tombstone = newest(ledger.tombstones.all().filter((row) => refKey(row.ref) === refKey(ref)));
+    if (tombstone === undefined) {
+      throw new AppError('NOT_FOUND', {}, { message: `Nothing of ${refText(ref)} was kept: there is no tombstone of that name.` });
+    }
+    if (reconciler.tracker.objects.has(refKey(ref))) {
+      throw new AppError('CONFLICT', {}, { message: `${refText(ref)} exists; delete it before bringing the old one back.` });
+    }
+    const row = JSON.parse(tombstone.object) as ObjectRow;
+    const restored: ObjectRow = {
+      ...row,
+      source: DEFAULT_STORED_SOURCE,
+      declared: true,
+      applied: null,
+      appliedHash: null,
+      appliedRevision: null,
+    };
+    const now = clock.now();
+    ledger.transaction(() => {
+      ledger.objects.put(restored);
+      ledger.allocations.move(tombstoneOwner(tombstone.uid), tombstone.uid);
+      ledger.documents.put({ ref, source: DEFAULT_STORED_SOURCE, text: row.document, updatedAt: now });
+      ledger.audit.add({ at: now, actor, action: 'undelete', ref: refKey(ref), detail: tombstone.name });
+    });
+    reconciler.takeUp(restored);
+    this.#storedChanged(DEFAULT_STORED_SOURCE);
+  }
+
+  async confirm(source: string, hash: string, actor: string): Promise<Confirmation> {
+    const { ledger, clock, reconciler } = this.#o;
+    const row = ledger.confirmations.all().find((one) => one.source === source && one.confirmedAt === null);
+    if (row === undefined) throw new AppError('NOT_FOUND', { source }, { message: `The source "${source}" waits for no confirmation.` });
+    if (row.hash !== hash) {
+      const message = `What the source "${source}" would delete has changed since that list was shown.`;
+      throw new AppError(
+        'CONFIRMATION_STALE',
+        { source },
+        { message, hint: `Run "lockstep confirm ${source}" to see the list as it is now.` },
+      );
+    }
+    const at = clock.now();
+    ledger.transaction(() => {
+      ledger.confirmations.put({ ...row, confirmedAt: at, confirmedBy: actor });
+      ledger.audit.add({ at, actor, action: 'confirm', ref: source, detail: canonicalJson(row.objects) });
+    });
+    for (const key of row.objects) reconciler.look(key);
+    return { source, hash, objects: refsOf(row.objects), reason: row.reason, askedAt: row.askedAt };
+  }
+
+  #tracked(ref: ResourceRef): Tracked {
+    const tracked = this.#o.reconciler.tracker.objects.get(refKey(ref));
+    if (tracked === undefined) throw new AppError('NOT_FOUND', {}, { message: `There is no ${refText(ref)}.` });
+    return tracked;
+  }
+
+  #sourceNames(): string[] {
+    return this.#o.sources.entries.map((entry) => entry.source.name);
+  }
+
+  #storedChanged(source: string): void {
+    const { sources, reconciler, storedSource } = this.#o;
+    if (sources.find(source) === undefined) sources.add(storedSource(source));
+    reconciler.sourcesChanged(source);
+  }
+
+  #inputs(): SourceInput[] {
+    return this.#o.sources.inputs();
+  }
+
+  /** The sources as they would be if the stored source held these files too, or only these. */
+  #inputsWith(files: readonly SourceFile[], source: string, replace: boolean): SourceInput[] {
+    const { ledger, storedFile } = this.#o;
+    const given = parseManifests(files.map((file) => ({ path: file.path, text: file.text ?? '', source })));
+    const replaced = new Set(given.documents.map((document) => refKey(document.ref)));
+    const rows = ledger.documents.all().filter((row) => row.source === source && !replaced.has(refKey(row.ref)));
+    const snapshot: Snapshot = {
+      source,
+      revision: 'preview',
+      files: [...(replace ? [] : rows.map(storedFile)), ...files],
+      complete: true,
+      stored: true,
+      since: 0,
+    };
+    return [...this.#inputs().filter((input) => input.name !== source), { name: source, snapshot }];
+  }
+
+  #confirmations(): Confirmation[] {
+    return this.#o.ledger.confirmations
+      .all()
+      .filter((row) => row.confirmedAt === null)
+      .map(({ source, hash, objects, reason, askedAt }) => ({ source, hash, objects: refsOf(objects), reason, askedAt }));
+  }
+
+  #sources(objects: readonly ObjectStatus[]): SourceStatus[] {
+    const counts = Map.groupBy(objects, (object) => object.source);
+    const { problems } = this.#o.reconciler.desired;
+    return this.#o.sources.entries.map(({ source, snapshot, error, lastRead }) => {
+      const files = new Set(snapshot?.files.map((file) => file.path));
+      return {
+        name: source.name,
+        location: source.location,
+        revision: snapshot?.revision,
+        objects: counts.get(source.name)?.length ?? 0,
+        problems: problems.filter((problem) => files.has(problem.file)),
+        error,
+        lastRead,
+      };
+    });
+  }
+}
+
+export function storedLocation(source: string): string {
+  return `objects stored through the API (${source})`;
+}
+
+function sameKind(ref: ResourceRef, text: string): boolean {
+  return isKindName(text) ? ref.kind === text : ref.kind.toLowerCase() === text.toLowerCase();
+}
+
+function refsOf(keys: readonly RefKey[]): ResourceRef[] {
+  return keys.map((key) => parseRefKey(key)!);
+}
+
+function documentText({ apiVersion, kind, metadata, spec }: ManifestDocument): string {
+  return canonicalJson({ apiVersion, kind, metadata, spec });
+}
+
+function resultOf(before: DocumentRow | undefined, text: string): 'created' | 'changed' | 'unchanged' {
+  if (before === undefined) return 'created';
+  return before.text === text ? 'unchanged' : 'changed';
+}
+
+/** Problems of these files that only show beside the other sources; parse problems are in both lists, told once. */
+function problemsOf(files: readonly SourceFile[], all: readonly Problem[], parsed: readonly Problem[]): Problem[] {
+  const paths = new Set(files.map((file) => file.path));
+  const known = new Set(parsed.map((problem) => canonicalJson(problem)));
+  return all.filter((problem) => paths.has(problem.file) && !known.has(canonicalJson(problem)));
+}
+
+function newest(rows: readonly TombstoneRow[]): TombstoneRow | undefined {
+  return rows.toSorted((a, b) => b.buriedAt - a.buriedAt)[0];
+}

@@ -1,0 +1,89 @@
+// A plan without side effects: of what the sources say now, or of what they would say with other files. Used by `plan`, by CI and by
+// `apply` to check before it stores. The same computeDesired, observe and plan as the loop's; nothing is recorded.
+import { hashOf, sha256Hex } from '../core/hash.ts';
+import { type RefKey, refKey, type ResourceRef } from '../core/ref.ts';
+import { CachedHostView } from '../host/view.ts';
+import type { Host } from '../host/ports/host.ts';
+import type { KindTable, Observed, Recorded } from '../kinds/kind.ts';
+import type { PlanChange, PlanReport } from './control.ts';
+import { computeDesired, type DesiredState, errorText, type SourceInput } from './desired.ts';
+import type { Reconciler } from './loop.ts';
+import { observe } from './observe.ts';
+import { describe, type ObjectPlan, plan } from './plan.ts';
+
+export interface PreviewInput {
+  readonly reconciler: Reconciler;
+  readonly host: Host;
+  readonly kinds: KindTable;
+  readonly sources: readonly SourceInput[];
+}
+
+export async function preview({ reconciler, host, kinds, sources }: PreviewInput): Promise<{ report: PlanReport; desired: DesiredState }> {
+  const tracked = [...reconciler.tracker.objects.values()];
+  const desired = computeDesired(
+    sources,
+    tracked.map((one) => one.row),
+    kinds,
+  );
+  const view = new CachedHostView(host);
+  const recorded = reconciler.recorded();
+  for (const [key, object] of desired.objects) if (!recorded.has(key)) recorded.set(key, provisional(key, object.ref, object.source));
+  const observed = new Map<RefKey, Observed<unknown>>();
+  await Promise.all(
+    [...recorded].map(async ([key, one]) => observed.set(key, await observe(kinds, view, { ref: one.ref, recorded: one }))),
+  );
+
+  const base = {
+    kinds,
+    desired: desired.objects,
+    observed,
+    recorded,
+    mayDelete: new Set(recorded.keys()),
+    deleteWaits: new Map<RefKey, string>(),
+    dependants: () => [],
+    facts: await reconciler.facts(),
+  };
+  // Needs are met by what is ready now; what is only planned yet shows as waiting for it.
+  const first = plan({ ...base, keys: recorded.keys(), readiness: new Map() });
+  const readiness = new Map(first.flatMap((one) => (one.readiness === undefined ? [] : [[one.key, one.readiness] as const])));
+  const plans = plan({ ...base, keys: recorded.keys(), readiness });
+  return { report: report(plans, desired, sources), desired };
+}
+
+/** An object that has no record yet: the same every time, so that planning twice gives the same plan. */
+function provisional(key: RefKey, ref: ResourceRef, source: string): Recorded {
+  const hex = sha256Hex(`provisional ${key}`);
+  const uid = `00000000-0000-8000-8000-${hex.slice(0, 12)}`;
+  return {
+    uid,
+    ref,
+    source,
+    allocations: new Map(),
+    applied: undefined,
+    protected: false,
+    waiting: undefined,
+    exits: [],
+    startedAt: undefined,
+    firstLookSinceBoot: false,
+  };
+}
+
+function report(plans: readonly ObjectPlan[], desired: DesiredState, sources: readonly SourceInput[]): PlanReport {
+  const changes = plans.flatMap((planned) => changesOf(planned));
+  const unknown = plans.flatMap(({ ref, unknown: because }) => (because === undefined ? [] : [{ ref, because: errorText(because) }]));
+  const revisions = Object.fromEntries(sources.map(({ name, snapshot }) => [name, snapshot?.revision ?? '']));
+  // What a saved plan is bound to: the changes themselves, not when or behind what they start, nor unrelated text.
+  const bound = changes.map(({ waitsFor: _waitsFor, file: _file, line: _line, ...change }) => change);
+  return { revisions, changes, problems: desired.problems, unknown, hash: hashOf([bound, unknown]) };
+}
+
+function changesOf(planned: ObjectPlan): PlanChange[] {
+  const origin = planned.desired?.document.origin;
+  return [...planned.steps, ...planned.held].map((step, index) => ({
+    ref: planned.ref,
+    change: step.change.do,
+    ...describe(planned, step),
+    ...(origin === undefined ? {} : { file: origin.file, line: origin.line }),
+    ...(planned.waitsFor !== undefined && index >= planned.steps.length ? { waitsFor: planned.waitsFor } : {}),
+  }));
+}
