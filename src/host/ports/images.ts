@@ -11,6 +11,11 @@ export type ImageSource =
     }
   | { readonly type: 'file'; readonly path: string; readonly rootfs?: string; readonly sha256?: string };
 
+export interface ImageHold {
+  readonly sourceHash: string;
+  readonly since: number;
+}
+
 export interface ImageReading {
   /** sha256 of the unified tarball, or of metadata followed by rootfs (LXD's rule). For builds: of the artefact made. */
   readonly fingerprint: string;
@@ -20,8 +25,11 @@ export interface ImageReading {
   readonly createdAt: number;
   readonly properties: Readonly<Record<string, string>>;
   readonly architecture: string;
-  /** Image objects that need it: uid to the time (epoch ms) since when. The object's current image is the one it holds since last. */
-  readonly holders: Readonly<Record<string, number>>;
+  /**
+   * Image objects (by uid) that need it, each with the hash of its source spec and since when (epoch ms). The object's current image
+   * is the one it holds since last.
+   */
+  readonly holders: Readonly<Record<string, ImageHold>>;
 }
 
 export interface ImagePort {
