@@ -1,0 +1,92 @@
+// What is counted and measured, for Prometheus. Callers use plain methods; prom-client (a tenth of a second to import) is loaded at the
+// first scrape, or when much has been counted before one.
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { ObjectStatus } from '../core/object-status.ts';
+import type { Prometheus } from './prometheus.ts';
+
+/** Read at each scrape; nothing of it is kept. */
+export interface MetricsReading {
+  readonly objects: readonly ObjectStatus[];
+  readonly sources: readonly { readonly name: string; /** Epoch ms. */ readonly lastRead: number | undefined; readonly problems: number }[];
+  readonly queues: readonly { readonly name: string; readonly running: number; readonly waiting: number }[];
+}
+
+export interface MetricsOptions {
+  readonly version: string;
+  /** Epoch ms. */
+  readonly startedAt: number;
+  readonly read: () => MetricsReading;
+}
+
+/** Observations kept as they are until prom-client is there. */
+const MAX_WAITING = 500;
+
+const DELAY_INTERVAL_MS = 20;
+
+export class Metrics {
+  readonly #options: MetricsOptions;
+  // A histogram of the event loop's delay needs a timer that wakes the process 50 times a second, so it runs during rounds only.
+  readonly #delay = monitorEventLoopDelay({ resolution: DELAY_INTERVAL_MS });
+  #waiting: ((prometheus: Prometheus) => void)[] = [];
+  #prometheus: Prometheus | undefined;
+  #loading: Promise<Prometheus> | undefined;
+  #rounds = 0;
+
+  constructor(options: MetricsOptions) {
+    this.#options = options;
+  }
+
+  /** Call the returned function once at the round's end: how many changes it planned. */
+  roundBegan(): (planned: number) => void {
+    const began = performance.now();
+    if (this.#rounds++ === 0) this.#delay.enable();
+    return (planned) => {
+      if (--this.#rounds === 0) this.#delay.disable();
+      const seconds = (performance.now() - began) / 1000;
+      this.#record((prometheus) => prometheus.round(seconds, planned));
+    };
+  }
+
+  /** One change was carried out. `outcome`: `done`, `waiting`, or an error code. */
+  changeEnded(kind: string, change: string, outcome: string, seconds: number): void {
+    this.#record((prometheus) => prometheus.change(kind, change, outcome, seconds));
+  }
+
+  /** Text in Prometheus' exposition format. */
+  async text(): Promise<string> {
+    const prometheus = await this.#load();
+    return await prometheus.text(this.#options.read(), await loopLag());
+  }
+
+  /** Stops the timer of an unfinished round. */
+  close(): void {
+    this.#delay.disable();
+  }
+
+  #record(record: (prometheus: Prometheus) => void): void {
+    if (this.#prometheus) return record(this.#prometheus);
+    this.#waiting.push(record);
+    if (this.#waiting.length >= MAX_WAITING) void this.#load();
+  }
+
+  async #load(): Promise<Prometheus> {
+    this.#loading ??= (async () => {
+      const { Prometheus } = await import('./prometheus.ts');
+      const loaded = new Prometheus(this.#options, this.#delay, DELAY_INTERVAL_MS);
+      for (const record of this.#waiting) record(loaded);
+      this.#waiting = [];
+      this.#prometheus = loaded;
+      return loaded;
+    })();
+    return await this.#loading;
+  }
+}
+
+/** Seconds that the event loop takes to come round now. */
+async function loopLag(): Promise<number> {
+  const asked = performance.now();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  setImmediate(resolve);
+  await promise;
+  return (performance.now() - asked) / 1000;
+}
