@@ -138,3 +138,8 @@ export function errorChain(error: unknown): { messages: string[]; hint: string |
   }
   return { messages, hint };
 }
+
+/** An error and its causes as one line. */
+export function errorText(error: unknown): string {
+  return errorChain(error).messages.join(': ');
+}

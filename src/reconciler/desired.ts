@@ -4,7 +4,6 @@
 //                                       \--> broken file, broken document, unreadable source: the last valid document stays
 //
 // Pure: text and ledger rows in, objects and problems out. Deletion is not decided here (deletion.ts).
-import { errorChain } from '../core/errors.ts';
 import { hashOf } from '../core/hash.ts';
 import { type RefKey, type ResourceRef, refKey, refText } from '../core/ref.ts';
 import type { KindTable, Lookup, Need } from '../kinds/kind.ts';
@@ -209,12 +208,4 @@ export function problemText(problems: readonly Problem[]): string {
   if (first === undefined) return '';
   const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
   return `${first.file}:${first.line}:${first.column}: ${first.message}${more}`;
-}
-
-export function needText(need: Need): string {
-  return need.condition === 'Running' ? `${refText(need.ref)} to run` : refText(need.ref);
-}
-
-export function errorText(error: unknown): string {
-  return errorChain(error).messages.join(': ');
 }

@@ -9,6 +9,7 @@
 //
 // One run per object at a time. Failures back off per object. What waits is woken by an event or by one shared timer.
 import type { Clock } from '../core/clock.ts';
+import { errorText } from '../core/errors.ts';
 import type { EventSink } from '../core/events.ts';
 import { hashOf, uuidv7 } from '../core/hash.ts';
 import type { Log } from '../core/log.ts';
@@ -18,7 +19,7 @@ import type { KindTable, Observed, Recorded } from '../kinds/kind.ts';
 import type { Ledger, ObjectRow } from '../state/ledger.ts';
 import { Alarm } from './alarm.ts';
 import { Deletions } from './deletions.ts';
-import { computeDesired, type DesiredObject, type DesiredState, errorText, type ReviveCache } from './desired.ts';
+import { computeDesired, type DesiredObject, type DesiredState, type ReviveCache } from './desired.ts';
 import type { Executor } from './execute.ts';
 import { observe } from './observe.ts';
 import { type BaseFacts, type ObjectPlan, plan, type PlanInput } from './plan.ts';

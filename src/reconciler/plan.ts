@@ -9,7 +9,7 @@
 import type { AppError } from '../core/errors.ts';
 import { type RefKey, type ResourceRef, refKey, refText } from '../core/ref.ts';
 import type { Allocation, AnyKind, Described, Facts, KindTable, Need, Observed, PlannedStep, Readiness, Recorded } from '../kinds/kind.ts';
-import { type DesiredObject, needText } from './desired.ts';
+import type { DesiredObject } from './desired.ts';
 
 export type AnyChange = { readonly do: string };
 
@@ -162,6 +162,10 @@ function gate(
     return { steps: steps.slice(0, index), held: steps.slice(index), waitsFor, againAt: tooEarly ? step.notBefore : undefined };
   }
   return { steps, held: [], waitsFor: undefined, againAt: undefined };
+}
+
+function needText(need: Need): string {
+  return need.condition === 'Running' ? `${refText(need.ref)} to run` : refText(need.ref);
 }
 
 function listText(names: readonly string[]): string {

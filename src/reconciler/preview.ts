@@ -1,12 +1,13 @@
 // A plan without side effects: of what the sources say now, or of what they would say with other files. Used by `plan`, by CI and by
 // `apply` to check before it stores. The same computeDesired, observe and plan as the loop's; nothing is recorded.
+import { errorText } from '../core/errors.ts';
 import { hashOf, sha256Hex } from '../core/hash.ts';
 import { type RefKey, refKey, type ResourceRef } from '../core/ref.ts';
 import { CachedHostView } from '../host/view.ts';
 import type { Host } from '../host/ports/host.ts';
 import type { KindTable, Observed, Recorded } from '../kinds/kind.ts';
 import type { PlanChange, PlanReport } from './control.ts';
-import { computeDesired, type DesiredState, errorText, type SourceInput } from './desired.ts';
+import { computeDesired, type DesiredState, type SourceInput } from './desired.ts';
 import type { Reconciler } from './loop.ts';
 import { observe } from './observe.ts';
 import { describe, type ObjectPlan, plan } from './plan.ts';

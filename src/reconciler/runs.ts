@@ -1,12 +1,11 @@
 // Runs: the changes of planned objects, written ahead in the ledger, then carried out in the background. One run per object at a time.
 import type { Clock } from '../core/clock.ts';
-import type { AppError } from '../core/errors.ts';
+import { type AppError, errorText } from '../core/errors.ts';
 import type { EventSink } from '../core/events.ts';
 import type { Log } from '../core/log.ts';
 import { refText } from '../core/ref.ts';
 import type { Observed } from '../kinds/kind.ts';
 import type { Ledger } from '../state/ledger.ts';
-import { errorText } from './desired.ts';
 import type { Executor, StepOutcome } from './execute.ts';
 import { describe, type ObjectPlan } from './plan.ts';
 import { openRuns } from './recording.ts';

@@ -1,8 +1,9 @@
 // The configured sources: reads those that may have changed, keeps each one's last snapshot and error.
 import type { Clock } from '../core/clock.ts';
+import { errorText } from '../core/errors.ts';
 import type { EventSink } from '../core/events.ts';
 import type { Snapshot, Source } from '../sources/snapshot.ts';
-import { errorText, type SourceInput } from './desired.ts';
+import type { SourceInput } from './desired.ts';
 
 interface Entry {
   readonly source: Source;

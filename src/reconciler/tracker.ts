@@ -1,6 +1,6 @@
 // What the reconciler keeps in memory about each object between rounds, and its face to the outside (ObjectStatus).
 // All of it can be lost: a restart rebuilds it from ledger, sources and host.
-import { type AppError, errorChain } from '../core/errors.ts';
+import { type AppError, errorText } from '../core/errors.ts';
 import type { Condition, ConditionType, ObjectStatus, StatusError } from '../core/object-status.ts';
 import { type RefKey, type ResourceRef, refKey } from '../core/ref.ts';
 import type { KindTable, Observed, Readiness, Recorded } from '../kinds/kind.ts';
@@ -130,7 +130,7 @@ export function updateConditions(tracked: Tracked, now: number): Condition[] {
   const busy = tracked.running || tracked.doing !== undefined || (plan !== undefined && plan.steps.length + plan.held.length > 0);
 
   if (plan?.unknown !== undefined) {
-    set('Ready', 'Unknown', 'HostUnreadable', errorChain(plan.unknown).messages.join(': '));
+    set('Ready', 'Unknown', 'HostUnreadable', errorText(plan.unknown));
   } else if (error !== undefined) {
     set('Ready', 'False', error.code, error.message);
   } else if (tracked.desired === undefined) {
