@@ -1,13 +1,18 @@
 // The addon's export table, nothing else: each area of liblxc and the kernel adds its own functions.
 #include <napi.h>
 
-#include "btrfs.h"
-#include "idmap.h"
+#include "areas.h"
+#include "async.h"
 #include "netlink.h"
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
-  initBtrfs(env, exports);
-  initIdmap(env, exports);
+  initAsync(env);
+  initProcess(env, exports);
+  initZygote(env, exports);
+  initContainer(env, exports);
+  initFiles(env, exports);
+  initSockets(env, exports);
+  initInterfaces(env, exports);
   initNetlink(env, exports);
   return exports;
 }
