@@ -1,0 +1,88 @@
+// One dnsmasq process: is it ours, when does it end, how is it told things. Always through a pidfd, so that a reused pid is never hit.
+import { readFile, readlink } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AppError } from '../../../core/errors.ts';
+import { Process } from '../../lxc/binding.ts';
+import { readStartTicks } from '../../run/spawn-detached.ts';
+
+const SIGHUP = 1;
+const SIGKILL = 9;
+const SIGTERM = 15;
+const TERM_MS = 5000;
+
+/** The process `pid`, if it is alive, has exactly this command line and, when given, was started then. */
+export async function findServer(
+  pid: number,
+  argv: readonly string[],
+  startTicks: number | undefined,
+  onExit: () => void,
+): Promise<ServerProcess | undefined> {
+  let handle: Process;
+  try {
+    handle = new Process({ pid });
+  } catch {
+    return undefined;
+  }
+  // Read after the pidfd was opened: if that process had ended, its pid may be another's, and these would say so.
+  const ticks = readStartTicks(pid);
+  const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+  const isOurs = ticks !== undefined && (startTicks === undefined || ticks === startTicks) && commandLine === `${argv.join('\0')}\0`;
+  if (!isOurs || !handle.alive()) {
+    handle.close();
+    return undefined;
+  }
+  return new ServerProcess(handle, pid, ticks, onExit);
+}
+
+export class ServerProcess {
+  readonly pid: number;
+  readonly startTicks: number;
+  readonly exited: Promise<void>;
+  readonly #handle: Process;
+  #ended = false;
+
+  constructor(handle: Process, pid: number, startTicks: number, onExit: () => void) {
+    this.#handle = handle;
+    this.pid = pid;
+    this.startTicks = startTicks;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.exited = promise;
+    handle.onExit(() => {
+      this.#ended = true;
+      handle.close();
+      resolve();
+      onExit();
+    });
+  }
+
+  alive(): boolean {
+    return !this.#ended && this.#handle.alive();
+  }
+
+  /** Its program file was replaced (an upgrade): it still runs the old one. */
+  async isOutdated(): Promise<boolean> {
+    return (await readlink(`/proc/${this.pid}/exe`).catch(() => '')).endsWith(' (deleted)');
+  }
+
+  /** Makes it read its files again. */
+  reload(): void {
+    if (!this.#ended) this.#handle.signal(SIGHUP);
+  }
+
+  /** SIGTERM, then SIGKILL; resolves when it is gone. */
+  async stop(): Promise<void> {
+    for (const signal of [SIGTERM, SIGKILL]) {
+      if (this.#ended || !this.#handle.signal(signal)) return await this.exited;
+      const late = new AbortController();
+      const ended = await Promise.race([this.exited.then(() => true), sleep(TERM_MS, false, { signal: late.signal }).catch(() => false)]);
+      late.abort();
+      if (ended) return;
+    }
+    throw new AppError('NETWORK_FAILED', { pid: this.pid }, { message: `The DHCP server with pid ${this.pid} cannot be ended.` });
+  }
+
+  /** Lets go of it without ending it. */
+  release(): void {
+    if (!this.#ended) this.#handle.close();
+  }
+}

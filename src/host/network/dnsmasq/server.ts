@@ -1,0 +1,231 @@
+// The dnsmasq of one network: started, adopted after a daemon restart, told of hosts by a file and a signal, restarted only when its
+// command line, its program or its bridge is another one.
+import { mkdir, readFile, rm, rmdir, stat, truncate } from 'node:fs/promises';
+import { AppError, toAppError } from '../../../core/errors.ts';
+import { hashOf } from '../../../core/hash.ts';
+import type { DhcpHost, DhcpReading, DhcpSpec } from '../../ports/network.ts';
+import { mustRun } from '../../run/run.ts';
+import { replaceFile } from '../replace-file.ts';
+import { type Account, dnsmasqArguments, type DnsmasqFiles, dnsmasqFiles } from './arguments.ts';
+import { checkHost, parseHosts, renderHosts, renderNames } from './hosts-file.ts';
+import { parseLeases } from './leases.ts';
+import { findServer, type ServerProcess } from './server-process.ts';
+
+/** Written before the process is started, and again with pid and start time. */
+interface ServerRecord {
+  readonly spec: DhcpSpec;
+  readonly argv: readonly string[];
+  /** Of the bridge: a bridge that was deleted and made again has another, and dnsmasq's sockets are bound to the old one. */
+  readonly ifindex: number;
+  readonly pid?: number;
+  readonly startTicks?: number;
+}
+
+const START_MS = 20_000;
+const MAX_LOG_BYTES = 1024 * 1024;
+
+export class DhcpServer {
+  readonly #bridge: string;
+  readonly #files: DnsmasqFiles;
+  readonly #account: Account;
+  readonly #exited: (bridge: string) => void;
+  #record: ServerRecord | undefined;
+  #process: ServerProcess | undefined;
+  /** As in the file. */
+  #hosts: ReadonlyMap<string, DhcpHost> = new Map();
+  /** As asked for; the next flush makes the file so. */
+  #wanted = new Map<string, DhcpHost>();
+  #flush: Promise<void> | undefined;
+  /** Starts, stops and flushes one after another. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(bridge: string, directory: string, account: Account, exited: (bridge: string) => void) {
+    this.#bridge = bridge;
+    this.#files = dnsmasqFiles(directory);
+    this.#account = account;
+    this.#exited = exited;
+  }
+
+  /** Reads the files of an earlier daemon and adopts its process. */
+  async load(): Promise<void> {
+    this.#hosts = parseHosts(await readFile(this.#files.hosts, 'utf8').catch(() => ''));
+    this.#wanted = new Map(this.#hosts);
+    this.#record = parseRecord(await readFile(this.#files.record, 'utf8').catch(() => ''));
+    if (this.#record !== undefined) await this.#adopt(this.#record);
+  }
+
+  /** True while there is anything of this network's DHCP server on the host. */
+  get exists(): boolean {
+    return this.#record !== undefined || this.#hosts.size > 0 || this.#wanted.size > 0;
+  }
+
+  async read(): Promise<DhcpReading> {
+    const process = this.#process?.alive() ? this.#process : undefined;
+    return {
+      bridge: this.#bridge,
+      pid: process?.pid,
+      running: process !== undefined,
+      specHash: process !== undefined && (await this.#isCurrent(process)) ? hashOf(this.#record?.spec) : undefined,
+      hosts: this.#hosts,
+      leases: parseLeases(await readFile(this.#files.leases, 'utf8').catch(() => '')),
+    };
+  }
+
+  async start(spec: DhcpSpec, signal: AbortSignal): Promise<void> {
+    await this.#inTurn(async () => {
+      const running = this.#process?.alive() ? this.#process : undefined;
+      if (running !== undefined && hashOf(this.#record?.spec) === hashOf(spec) && (await this.#isCurrent(running))) return;
+      await this.#end();
+      await this.#launch(spec, signal);
+    });
+  }
+
+  /** Ends the process and forgets leases. Hosts stay until they are removed. Not running is fine. */
+  async stop(): Promise<void> {
+    await this.#inTurn(async () => {
+      await this.#end();
+      for (const file of [this.#files.record, this.#files.leases, this.#files.log]) await rm(file, { force: true });
+      this.#record = undefined;
+      await this.#tidy();
+    });
+  }
+
+  async setHost(key: string, host: DhcpHost): Promise<void> {
+    checkHost(key, host);
+    this.#wanted.set(key, host);
+    await this.#flushSoon();
+  }
+
+  async removeHost(key: string): Promise<void> {
+    if (!this.#wanted.delete(key)) return;
+    await this.#flushSoon();
+  }
+
+  /** True when the bridge is another one than the process was started on. */
+  async hasLostBridge(): Promise<boolean> {
+    return this.#record !== undefined && this.#process !== undefined && (await readIfindex(this.#bridge)) !== this.#record.ifindex;
+  }
+
+  /** Lets go of the process without ending it. */
+  async close(): Promise<void> {
+    await this.#last;
+    this.#process?.release();
+    this.#process = undefined;
+  }
+
+  async #isCurrent(process: ServerProcess): Promise<boolean> {
+    const record = this.#record;
+    if (record === undefined || (await readIfindex(this.#bridge)) !== record.ifindex || (await process.isOutdated())) return false;
+    // Another version of Lockstep may use other arguments for the same spec.
+    return record.argv.join('\0') === dnsmasqArguments(record.spec, this.#files, this.#account).join('\0');
+  }
+
+  async #launch(spec: DhcpSpec, signal: AbortSignal): Promise<void> {
+    const argv = dnsmasqArguments(spec, this.#files, this.#account);
+    const ifindex = await readIfindex(this.#bridge);
+    if (ifindex === undefined) {
+      throw new AppError('NETWORK_MISSING', { bridge: this.#bridge }, { message: `The bridge "${this.#bridge}" is not there.` });
+    }
+    await mkdir(this.#files.directory, { recursive: true, mode: 0o711 });
+    this.#record = { spec, argv, ifindex };
+    await this.#saveRecord();
+    await this.#writeHosts(new Map(this.#wanted));
+    await rm(this.#files.pid, { force: true });
+    const log = await stat(this.#files.log).catch(() => undefined);
+    if (log !== undefined && log.size > MAX_LOG_BYTES) await truncate(this.#files.log);
+    // It goes to the background by itself, in a session of its own, when its sockets are open: the exit code says whether it works.
+    await mustRun(argv, { signal, timeoutMs: START_MS }).catch((error: unknown) => {
+      if (['TOOL_MISSING', 'CANCELLED', 'TIMED_OUT'].includes(toAppError(error).code)) throw error;
+      throw new AppError(
+        'NETWORK_FAILED',
+        { bridge: this.#bridge },
+        {
+          message: `The DHCP and DNS server of bridge "${this.#bridge}" did not start.`,
+          hint: `See which program uses the address: ss -lunp 'sport = :53 or sport = :67'. The server's log is ${this.#files.log}.`,
+          cause: error,
+        },
+      );
+    });
+    await this.#adopt(this.#record);
+    if (this.#process === undefined) {
+      const message = `The DHCP and DNS server of bridge "${this.#bridge}" ended right after its start.`;
+      throw new AppError('NETWORK_FAILED', { bridge: this.#bridge }, { message, hint: `Its log is ${this.#files.log}.` });
+    }
+  }
+
+  /** Finds the process of a record: by its pid, or by the pid file when the daemon was killed before it noted the pid. */
+  async #adopt(record: ServerRecord): Promise<void> {
+    const pid = record.pid ?? Number((await readFile(this.#files.pid, 'utf8').catch(() => '')).trim());
+    if (!Number.isSafeInteger(pid) || pid <= 1) return;
+    this.#process = await findServer(pid, record.argv, record.startTicks, () => this.#exited(this.#bridge));
+    if (this.#process === undefined || record.pid !== undefined) return;
+    this.#record = { ...record, pid, startTicks: this.#process.startTicks };
+    await this.#saveRecord();
+  }
+
+  async #end(): Promise<void> {
+    await this.#process?.stop();
+    this.#process = undefined;
+    await rm(this.#files.pid, { force: true });
+  }
+
+  async #saveRecord(): Promise<void> {
+    await replaceFile(this.#files.record, `${JSON.stringify(this.#record)}\n`, { mode: 0o600 });
+  }
+
+  /** All hosts set in the same turn of the event loop, or while another flush runs, become one write and one signal. */
+  async #flushSoon(): Promise<void> {
+    this.#flush ??= this.#inTurn(async () => {
+      await new Promise(setImmediate);
+      this.#flush = undefined;
+      const wanted = new Map(this.#wanted);
+      try {
+        await mkdir(this.#files.directory, { recursive: true, mode: 0o711 });
+        await this.#writeHosts(wanted);
+      } catch (error) {
+        this.#wanted = new Map(this.#hosts);
+        throw error;
+      }
+      this.#process?.reload();
+      if (wanted.size === 0) await this.#tidy();
+    });
+    await this.#flush;
+  }
+
+  async #writeHosts(hosts: ReadonlyMap<string, DhcpHost>): Promise<void> {
+    const withNames = this.#record?.spec.dnsMode !== 'none';
+    const readable = { mode: 0o640, gid: this.#account.gid };
+    await replaceFile(this.#files.names, renderNames(hosts), readable);
+    await replaceFile(this.#files.hosts, renderHosts(hosts, { withNames }), readable);
+    this.#hosts = hosts;
+  }
+
+  /** Removes the directory when nothing of this network is in it any more. */
+  async #tidy(): Promise<void> {
+    if (this.exists) return;
+    await rm(this.#files.hosts, { force: true });
+    await rm(this.#files.names, { force: true });
+    await rmdir(this.#files.directory).catch(() => {});
+  }
+
+  async #inTurn(work: () => Promise<void>): Promise<void> {
+    const turn = this.#last.then(work);
+    this.#last = turn.catch(() => {});
+    await turn;
+  }
+}
+
+async function readIfindex(link: string): Promise<number | undefined> {
+  const text = await readFile(`/sys/class/net/${link}/ifindex`, 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : Number(text);
+}
+
+function parseRecord(text: string): ServerRecord | undefined {
+  try {
+    const record = JSON.parse(text) as Partial<ServerRecord>;
+    if (typeof record.spec !== 'object' || !Array.isArray(record.argv) || typeof record.ifindex !== 'number') return undefined;
+    return record as ServerRecord;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,90 @@
+// Links, addresses and routes of the host, with errors that name the link. Everything goes through rtnetlink in the addon.
+import { writeFile } from 'node:fs/promises';
+import { AppError, type ErrorCode, isErrno } from '../../../core/errors.ts';
+import type { LinkReading, LinksReading } from '../../ports/network.ts';
+import { rawNetlink, type RawLinkChange, type RawNetlink } from './netlink-binding.ts';
+
+export class Links {
+  readonly #netlink: RawNetlink = rawNetlink();
+  readonly #listeners = new Set<(link: string) => void>();
+  #unwatch: (() => void) | undefined;
+
+  /** One complete reading; rejects with HOST_UNREADABLE. */
+  async read(): Promise<LinksReading> {
+    const { links, routes } = await this.#netlink.netlinkRead().catch((error: unknown) => {
+      throw new AppError('HOST_UNREADABLE', { what: 'links' }, { message: 'The links of the host could not be listed.', cause: error });
+    });
+    return { links: new Map(links.map((link): [string, LinkReading] => [link.name, link])), routes };
+  }
+
+  async addBridge(name: string, initial: RawLinkChange): Promise<void> {
+    const { alias, ...atOnce } = initial;
+    await this.#netlink.netlinkAddBridge(name, atOnce).catch((error: unknown) => {
+      if (!isErrno(error, 'EEXIST')) throw linkError(name, 'The bridge could not be made', error);
+      throw new AppError(
+        'NETWORK_FOREIGN',
+        { link: name },
+        {
+          message: `There is already a link "${name}" that is not ours.`,
+          hint: `Rename the network, or remove the link: ip link delete ${name}`,
+          cause: error,
+        },
+      );
+    });
+    await keepGuestsFromConfiguring(name);
+    // The kernel takes an alias only for a link that exists (rtnl_newlink does not look at IFLA_IFALIAS).
+    if (alias !== undefined) await this.set(name, { alias });
+  }
+
+  async set(name: string, change: RawLinkChange): Promise<void> {
+    await this.#netlink.netlinkSetLink(name, change).catch((error: unknown) => {
+      throw linkError(name, 'The link could not be changed', error);
+    });
+  }
+
+  async setAddresses(name: string, addresses: readonly string[]): Promise<void> {
+    await this.#netlink.netlinkSetAddresses(name, addresses).catch((error: unknown) => {
+      throw linkError(name, 'The addresses could not be set', error);
+    });
+  }
+
+  /** Already gone is fine. */
+  async delete(name: string): Promise<void> {
+    await this.#netlink.netlinkDeleteLink(name).catch((error: unknown) => {
+      if (!isErrno(error, 'ENODEV')) throw linkError(name, 'The link could not be deleted', error);
+    });
+  }
+
+  /** The listener gets a link's name, or '' when anything may have changed. */
+  onChange(listener: (link: string) => void): () => void {
+    this.#listeners.add(listener);
+    this.#unwatch ??= this.#netlink.netlinkWatchLinks((links, everything) => {
+      for (const name of everything ? ['', ...links] : links) for (const one of this.#listeners) one(name);
+    });
+    return () => this.#listeners.delete(listener);
+  }
+
+  close(): void {
+    this.#listeners.clear();
+    this.#unwatch?.();
+    this.#unwatch = undefined;
+  }
+}
+
+/**
+ * A guest is root in its own network namespace: its router advertisements must not give the host an address or a default route.
+ * Without duplicate address detection the bridge's link-local address is usable at once, so dnsmasq does not wait for it.
+ * A kernel without IPv6 has no such files.
+ */
+async function keepGuestsFromConfiguring(bridge: string): Promise<void> {
+  for (const setting of ['accept_ra', 'autoconf', 'accept_dad']) {
+    await writeFile(`/proc/sys/net/ipv6/conf/${bridge}/${setting}`, '0').catch((error: unknown) => {
+      if (!isErrno(error, 'ENOENT')) throw linkError(bridge, `The setting ${setting} could not be written`, error);
+    });
+  }
+}
+
+function linkError(link: string, what: string, error: unknown): AppError {
+  const code: ErrorCode = isErrno(error, 'ENODEV') ? 'NETWORK_MISSING' : 'NETWORK_FAILED';
+  return new AppError(code, { link }, { message: `${what}: link "${link}".`, cause: error });
+}

@@ -1,0 +1,42 @@
+// The raw rtnetlink part of the addon (native/src/netlink.cc): types only, and the one call that gets it.
+import { addon } from '../../lxc/binding.ts';
+
+export interface RawLink {
+  readonly name: string;
+  readonly index: number;
+  /** The kernel's link kind; `` for physical links. */
+  readonly type: string;
+  readonly hwaddr: string;
+  readonly mtu: number;
+  readonly up: boolean;
+  readonly master: string | undefined;
+  readonly alias: string | undefined;
+  readonly addresses: readonly string[];
+}
+
+export interface RawLinkChange {
+  readonly mtu?: number;
+  readonly up?: boolean;
+  readonly hwaddr?: string;
+  readonly alias?: string;
+  /** Null takes the link out of its bridge. */
+  readonly master?: string | null;
+}
+
+/** Promises reject with an Error whose `code` is the errno's name and whose message holds the kernel's own words. */
+export interface RawNetlink {
+  /** Links, addresses and the destinations of all routes but the table `local`, from complete listings. */
+  netlinkRead(): Promise<{ readonly links: readonly RawLink[]; readonly routes: readonly string[] }>;
+  netlinkAddBridge(name: string, initial: RawLinkChange): Promise<void>;
+  netlinkSetLink(name: string, change: RawLinkChange): Promise<void>;
+  netlinkSetAddresses(name: string, addresses: readonly string[]): Promise<void>;
+  netlinkDeleteLink(name: string): Promise<void>;
+  /** `everything`: events were lost or routes changed. Returns the function that ends it; it does not hold the process. */
+  netlinkWatchLinks(callback: (links: readonly string[], everything: boolean) => void): () => void;
+  /** Called once per batch of nftables transactions, by anyone. */
+  netlinkWatchNftables(callback: () => void): () => void;
+}
+
+export function rawNetlink(): RawNetlink {
+  return addon() as RawNetlink;
+}
