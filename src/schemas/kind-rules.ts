@@ -1,0 +1,136 @@
+// What a kind's schema cannot say by itself: names, keys of the option registry, options that are still to come. Pure, per document.
+import { instanceNameProblem, objectNameProblem } from '../core/names.ts';
+import { DEFAULT_PROJECT, type KindName } from '../core/ref.ts';
+import type { Metadata } from './document.ts';
+import type { Finding } from './finding.ts';
+import type { ImageManifest } from './kinds/image.ts';
+import type { InstanceManifest } from './kinds/instance.ts';
+import type { NetworkManifest } from './kinds/network.ts';
+import type { ProfileManifest } from './kinds/profile.ts';
+import type { StoragePoolManifest } from './kinds/storage-pool.ts';
+import { configFindings, deviceFindings } from './option-findings.ts';
+import { isOptionScope, PLANNED_SCOPES } from './registry.ts';
+import { hasControl } from './value-type.ts';
+
+const CONFIG = ['spec', 'config'] as const;
+const DEVICES = ['spec', 'devices'] as const;
+
+/** Findings about a document that its schema accepts. */
+export function kindFindings(kind: KindName, metadata: Metadata, spec: unknown): Finding[] {
+  const findings = metadataFindings(kind, metadata);
+  // The document was validated against the schema these types are derived from.
+  if (kind === 'Instance') findings.push(...instanceFindings(spec as InstanceManifest));
+  else if (kind === 'Profile') findings.push(...profileFindings(spec as ProfileManifest));
+  else if (kind === 'Image') findings.push(...imageFindings(spec as ImageManifest));
+  else if (kind === 'Network') findings.push(...networkFindings(spec as NetworkManifest));
+  else if (kind === 'StoragePool') findings.push(...poolFindings(spec as StoragePoolManifest));
+  return findings;
+}
+
+function metadataFindings(kind: KindName, metadata: Metadata): Finding[] {
+  const findings: Finding[] = [];
+  const bad = kind === 'Instance' ? instanceNameProblem(metadata.name) : objectNameProblem(metadata.name);
+  if (bad !== undefined) findings.push({ path: ['metadata', 'name'], rule: 'name', message: `The name "${metadata.name}" ${bad}.` });
+  if (metadata.project !== undefined && metadata.project !== DEFAULT_PROJECT) {
+    findings.push(notYet(['metadata', 'project'], `Projects other than "${DEFAULT_PROJECT}" are`, 'Remove the key.'));
+  }
+  if (metadata.renamedFrom !== undefined) findings.push(notYet(['metadata', 'renamedFrom'], 'Renaming is', 'Remove the key.'));
+  for (const map of ['labels', 'annotations'] as const) {
+    for (const [key, value] of Object.entries(metadata[map] ?? {})) {
+      if (map === 'labels' && (hasControl(value) || value.length > 255)) {
+        findings.push({
+          path: ['metadata', map, key],
+          rule: 'value',
+          message: `The label "${key}" must be one line of at most 255 characters.`,
+        });
+      }
+    }
+  }
+  return findings;
+}
+
+function instanceFindings(spec: InstanceManifest): Finding[] {
+  const findings = [...configFindings('instance', spec.config ?? {}, CONFIG), ...deviceFindings(spec.devices ?? {}, DEVICES)];
+  for (const [at, dependency] of (spec.dependsOn ?? []).entries()) {
+    if (dependency.condition === 'Healthy') {
+      findings.push(notYet(['spec', 'dependsOn', at, 'condition'], 'The condition "Healthy" is', 'Use "Running".'));
+    }
+  }
+  const seen = new Set<string>();
+  for (const [at, profile] of (spec.profiles ?? []).entries()) {
+    if (seen.has(profile))
+      findings.push({ path: ['spec', 'profiles', at], rule: 'duplicate', message: `The profile "${profile}" is listed twice.` });
+    seen.add(profile);
+  }
+  if (spec.image.includes(':')) findings.push(notYet(['spec', 'image'], 'Images of remote servers are', 'Name an Image object.'));
+  return findings;
+}
+
+function profileFindings(spec: ProfileManifest): Finding[] {
+  return [...configFindings('instance', spec.config ?? {}, CONFIG), ...deviceFindings(spec.devices ?? {}, DEVICES)];
+}
+
+const SOURCES = ['build', 'file', 'url', 'simplestreams', 'oci'] as const;
+
+function imageFindings({ source }: ImageManifest): Finding[] {
+  const at = ['spec', 'source'] as const;
+  const given = SOURCES.filter((key) => source[key] !== undefined);
+  const [only] = given;
+  if (only === undefined || given.length > 1) {
+    const message = only === undefined ? 'The image has no source.' : `The image has ${given.length} sources: ${given.join(', ')}.`;
+    return [{ path: at, inKey: true, rule: 'image-source', message, hint: 'Give exactly one of "build" and "file".' }];
+  }
+  if (only !== 'build' && only !== 'file') return [notYet([...at, only], `Images by "${only}" are`, 'Use "build" or "file".')];
+  const findings: Finding[] = [];
+  for (const key of ['rootfs', 'sha256', 'alias'] as const) {
+    if (source[key] !== undefined && (only !== 'file' || key === 'alias')) findings.push(misplaced([...at, key], key, only));
+  }
+  for (const key of ['file', 'rootfs'] as const) {
+    const path = source[key];
+    if (path !== undefined && !path.startsWith('/')) {
+      findings.push({ path: [...at, key], rule: 'value', message: `"${key}" must be an absolute path.` });
+    }
+  }
+  const { build } = source;
+  if (build?.type === 'debian' && build.release === undefined) {
+    findings.push({
+      path: [...at, 'build'],
+      inKey: true,
+      rule: 'required',
+      message: 'A Debian build lacks the key "release".',
+      hint: 'For example: release: bookworm.',
+    });
+  }
+  if (build?.type === 'busybox') {
+    for (const key of ['release', 'packages', 'variant', 'mirror'] as const) {
+      if (build[key] !== undefined) findings.push(misplaced([...at, 'build', key], key, 'a busybox build'));
+    }
+  }
+  return findings;
+}
+
+function misplaced(path: readonly string[], key: string, where: string): Finding {
+  return { path, inKey: true, rule: 'image-source', message: `The key "${key}" does not go with ${where}.`, hint: 'Remove it.' };
+}
+
+function networkFindings({ type = 'bridge', config = {} }: NetworkManifest): Finding[] {
+  return typedConfigFindings(`network/${type}`, `Networks of type "${type}" are`, ['spec', 'type'], config);
+}
+
+function poolFindings({ driver, config = {} }: StoragePoolManifest): Finding[] {
+  return typedConfigFindings(`pool/${driver}`, `Pools with driver "${driver}" are`, ['spec', 'driver'], config);
+}
+
+function typedConfigFindings(
+  scope: string,
+  subject: string,
+  typePath: readonly string[],
+  config: Readonly<Record<string, string>>,
+): Finding[] {
+  if (!isOptionScope(scope) || PLANNED_SCOPES.has(scope)) return [notYet(typePath, subject)];
+  return configFindings(scope, config, CONFIG);
+}
+
+function notYet(path: readonly (string | number)[], subject: string, hint?: string): Finding {
+  return { path, rule: 'not-supported-yet', message: `${subject} not supported yet.`, ...(hint === undefined ? {} : { hint }) };
+}

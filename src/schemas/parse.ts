@@ -1,0 +1,283 @@
+// Manifest text to typed documents and located problems.
+//
+//   text --YamlFile--> trees --yaml-value--> plain data --validate (ajv)--> structure --kind-rules (registry)--> ManifestDocument
+//
+// One bad document never stops the others, and nothing here throws: what is wrong becomes a Problem.
+import { canonicalJson } from '../core/hash.ts';
+import { isKindName, KIND_NAMES, type KindName, makeRef, type RefKey, refKey, type ResourceRef } from '../core/ref.ts';
+import { duplicateObjects } from './checks/duplicate-objects.ts';
+import type { ManifestDocument, Metadata, Origin } from './document.ts';
+import { type Finding, locateFinding, problemIn, shown } from './finding.ts';
+import { kindFindings } from './kind-rules.ts';
+import { APPLIED_KINDS, kindSchema } from './kinds/table.ts';
+import { nearest } from './nearest.ts';
+import type { Position, Problem } from './problem.ts';
+import { structureFindings } from './validate.ts';
+import { type YamlDocument, YamlFile } from './yaml-file.ts';
+import { readYamlDocument } from './yaml-value.ts';
+
+export const API_VERSION = 'lockstep/v1';
+
+/** Characters of one file. Manifests are written by people; a larger file is a mistake or an attack. */
+const MAX_FILE_CHARACTERS = 4 * 1024 * 1024;
+const MAX_SYNTAX_PROBLEMS = 5;
+
+export interface ManifestFile {
+  /** As people know it. */
+  readonly path: string;
+  readonly text: string;
+  /** Name of the source it belongs to. */
+  readonly source: string;
+}
+
+export interface FileResult {
+  readonly path: string;
+  readonly source: string;
+  /** The valid ones. */
+  readonly documents: readonly ManifestDocument[];
+  readonly problems: readonly Problem[];
+  /** Objects that invalid documents of this file declare, as far as that can be told. */
+  readonly claims: readonly RefKey[];
+}
+
+export interface ParsedManifests {
+  /** All valid documents. An object that is declared twice is in none of them. */
+  readonly documents: readonly ManifestDocument[];
+  readonly problems: readonly Problem[];
+  readonly perFile: readonly FileResult[];
+}
+
+/** Parses files that belong together: objects declared twice among them are problems. */
+export function parseManifests(files: readonly ManifestFile[]): ParsedManifests {
+  const results = files.map((file) => parseFile(file));
+  const duplicates = duplicateObjects(results.flatMap((result) => result.documents));
+  if (duplicates.length > 0) {
+    for (const [at, result] of results.entries()) results[at] = withoutDuplicates(result, duplicates);
+  }
+  return {
+    documents: results.flatMap((result) => result.documents),
+    problems: results.flatMap((result) => result.problems),
+    perFile: results,
+  };
+}
+
+function withoutDuplicates(result: FileResult, duplicates: readonly { document: ManifestDocument; finding: Finding }[]): FileResult {
+  const here = duplicates.filter(({ document }) => result.documents.includes(document));
+  if (here.length === 0) return result;
+  const gone = new Set(here.map(({ document }) => document));
+  return {
+    ...result,
+    documents: result.documents.filter((document) => !gone.has(document)),
+    problems: [...result.problems, ...here.map(({ document, finding }) => problemIn(document, finding))],
+    claims: [...result.claims, ...here.map(({ document }) => refKey(document.ref))],
+  };
+}
+
+function parseFile(file: ManifestFile): FileResult {
+  const { path, source } = file;
+  const documents: ManifestDocument[] = [];
+  const problems: Problem[] = [];
+  const claims: RefKey[] = [];
+  const yaml = new YamlFile(path, file.text);
+  const broken = unreadable(file);
+  if (broken !== undefined) return { path, source, documents, problems: [broken], claims };
+  try {
+    const { documents: trees, lines } = yaml.tree();
+    for (const [index, tree] of trees.entries()) {
+      const syntax = syntaxProblems(yaml, tree);
+      if (syntax.length > 0) {
+        problems.push(...syntax.slice(0, MAX_SYNTAX_PROBLEMS));
+        continue;
+      }
+      const reading = readYamlDocument(yaml, tree, lines);
+      // A document of comments only, such as the one after a last `---`.
+      if (reading.value === undefined && reading.problems.length === 0) continue;
+      const result = checkDocument(reading.value, yaml, index, source);
+      problems.push(...reading.problems, ...notFollowingFrom(result.problems, reading.problems));
+      if (result.document !== undefined && reading.problems.length === 0) documents.push(result.document);
+      else if (result.ref !== undefined) claims.push(refKey(result.ref));
+    }
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    problems.push(fileProblem(path, 'too-deep', 'The file is nested too deep to be read.'));
+  }
+  return { path, source, documents, problems, claims };
+}
+
+/** A value that could not be read is missing in the data; what follows from that would only repeat it. */
+function notFollowingFrom(problems: readonly Problem[], unread: readonly Problem[]): readonly Problem[] {
+  if (unread.length === 0) return problems;
+  return problems.filter(({ rule, field }) => rule !== 'required' && !unread.some((other) => other.field.startsWith(field)));
+}
+
+function unreadable({ path, text }: ManifestFile): Problem | undefined {
+  if (text.length > MAX_FILE_CHARACTERS) {
+    return fileProblem(
+      path,
+      'too-large',
+      `The file has ${text.length} characters; a manifest file may have at most ${MAX_FILE_CHARACTERS}.`,
+    );
+  }
+  const nul = text.indexOf('\0');
+  if (nul < 0) return undefined;
+  const before = text.slice(0, nul).split('\n');
+  const line = before.length;
+  const column = before.at(-1)!.length + 1;
+  const message = 'The file holds a NUL character: it is not a text file, or not in UTF-8.';
+  return { ...fileProblem(path, 'control-character', message), line, column, endLine: line, endColumn: column + 1 };
+}
+
+function fileProblem(file: string, rule: string, message: string): Problem {
+  return { file, line: 1, column: 1, endLine: 1, endColumn: 2, severity: 'error', rule, field: '', message };
+}
+
+const SYNTAX_HINTS: Readonly<Record<string, string>> = {
+  TAB_AS_INDENT: 'Indent with spaces; YAML does not allow tabs.',
+  BAD_INDENT: 'Give all keys of one map the same indentation.',
+  MULTILINE_IMPLICIT_KEY: 'Perhaps a ":" is missing after a key, or a quote is not closed.',
+  BLOCK_AS_IMPLICIT_KEY: 'Quote a value that holds ": ".',
+  MISSING_CHAR: 'A closing quote, bracket or brace is missing.',
+  TAG_RESOLVE_FAILED: 'Remove the tag.',
+};
+
+function syntaxProblems(yaml: YamlFile, tree: YamlDocument): Problem[] {
+  const problems: Problem[] = [...tree.errors, ...tree.warnings].map((error) => {
+    const hint = SYNTAX_HINTS[error.code];
+    const message = error.message.startsWith('Maximum call stack')
+      ? 'This is nested too deep to be read'
+      : error.message.split('\n', 1)[0]!;
+    return {
+      ...yaml.positionAt(error.pos[0], error.pos[1]),
+      severity: 'error',
+      rule: 'yaml-syntax',
+      field: '',
+      message: message.endsWith('.') ? message : `${message}.`,
+      ...(hint === undefined ? {} : { hint }),
+    };
+  });
+  if (problems.length === 0 && tree.directives.yaml.explicit === true && tree.directives.yaml.version !== '1.2') {
+    const position = yaml.positionAt(tree.range[0], tree.range[0]);
+    const message = `Manifests are YAML 1.2, not ${tree.directives.yaml.version}.`;
+    problems.push({ ...position, severity: 'error', rule: 'yaml-version', field: '', message, hint: 'Remove the %YAML directive.' });
+  }
+  return problems;
+}
+
+interface Checked {
+  readonly document: ManifestDocument | undefined;
+  readonly problems: readonly Problem[];
+  readonly ref: ResourceRef | undefined;
+}
+
+function checkDocument(value: unknown, yaml: YamlFile, index: number, source: string): Checked {
+  function locate(path: readonly (string | number)[], inKey?: boolean): Position {
+    return yaml.locate(index, path, inKey);
+  }
+  const { findings, document } = checkValue(value);
+  const problems = findings.map((finding) => locateFinding(finding, locate));
+  const ref = claimedRef(value);
+  if (document === undefined || findings.length > 0) return { document: undefined, problems, ref };
+  const origin: Origin = { ...locate([]), source };
+  return { document: { ...document, origin, locate }, problems, ref };
+}
+
+type Unlocated = Omit<ManifestDocument, 'origin' | 'locate'>;
+
+function checkValue(value: unknown): { findings: readonly Finding[]; document: Unlocated | undefined } {
+  const envelope = envelopeFinding(value);
+  if ('rule' in envelope) return { findings: [envelope], document: undefined };
+  const { kind, data } = envelope;
+  const structure = structureFindings(kind, data);
+  if (structure.length > 0) return { findings: structure, document: undefined };
+  // The schema has said what these are.
+  const metadata = data['metadata'] as Metadata;
+  const spec = data['spec'];
+  const findings = kindFindings(kind, metadata, spec);
+  return { findings, document: { apiVersion: API_VERSION, kind, ref: refOf(kind, metadata), metadata, spec } };
+}
+
+function refOf(kind: KindName, metadata: Metadata): ResourceRef {
+  return makeRef(kind, metadata.name, metadata.project === undefined ? {} : { project: metadata.project });
+}
+
+/** Who an invalid document would be, when kind and name can be read. */
+function claimedRef(value: unknown): ResourceRef | undefined {
+  if (!isMap(value) || typeof value['kind'] !== 'string' || !isKindName(value['kind']) || !isMap(value['metadata'])) return undefined;
+  const { name, project } = value['metadata'];
+  if (typeof name !== 'string') return undefined;
+  return makeRef(value['kind'], name, typeof project === 'string' ? { project } : {});
+}
+
+function isMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** apiVersion and kind, or what is wrong with them: without these the rest cannot be judged. */
+function envelopeFinding(value: unknown): Finding | { readonly kind: KindName; readonly data: Readonly<Record<string, unknown>> } {
+  if (!isMap(value)) {
+    const message = 'A document must be a map with apiVersion, kind, metadata and spec.';
+    return { path: [], rule: 'type', message };
+  }
+  const { apiVersion, kind } = value;
+  if (apiVersion === undefined) {
+    return { path: [], rule: 'required', message: 'The document lacks the key "apiVersion".', hint: `Write "apiVersion: ${API_VERSION}".` };
+  }
+  if (apiVersion !== API_VERSION) {
+    const text = typeof apiVersion === 'string' ? shown(apiVersion) : 'not text';
+    return { path: ['apiVersion'], rule: 'value', message: `The apiVersion is ${text}.`, hint: `Write "apiVersion: ${API_VERSION}".` };
+  }
+  if (kind === undefined) {
+    return { path: [], rule: 'required', message: 'The document lacks the key "kind".', hint: `One of: ${APPLIED_KINDS.join(', ')}.` };
+  }
+  if (typeof kind !== 'string' || !isKindName(kind)) {
+    const near = typeof kind === 'string' ? nearest(kind, KIND_NAMES) : undefined;
+    const hint = near === undefined ? `One of: ${APPLIED_KINDS.join(', ')}.` : `Did you mean "${near}"?`;
+    return {
+      path: ['kind'],
+      rule: 'value',
+      message: `The kind ${typeof kind === 'string' ? shown(kind) : 'is not text'} is not known.`,
+      hint,
+    };
+  }
+  const schema = kindSchema(kind);
+  if (schema === undefined) {
+    return {
+      path: ['kind'],
+      rule: 'not-supported-yet',
+      message: `Documents of kind ${kind} are not supported yet.`,
+      hint: 'Remove the document.',
+    };
+  }
+  return { kind, data: schema.emptySpec === true && value['spec'] === undefined ? { ...value, spec: {} } : value };
+}
+
+/** A document as canonical JSON, to be stored; `reviveDocument` reads it back. */
+export function documentJson(document: ManifestDocument): string {
+  const { apiVersion, kind, metadata, spec } = document;
+  return canonicalJson({ apiVersion, kind, metadata, spec });
+}
+
+/** Where a stored document came from. */
+export interface StoredOrigin {
+  readonly source: string;
+  readonly file: string;
+  readonly line: number;
+}
+
+/**
+ * A stored document as it was when it was last valid, at its old place (fields all point to its first line). Undefined when this
+ * release no longer accepts it, or when the text is not what `documentJson` wrote.
+ */
+export function reviveDocument(text: string, stored: StoredOrigin): ManifestDocument | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  const { findings, document } = checkValue(value);
+  if (document === undefined || findings.length > 0) return undefined;
+  const { file, line, source } = stored;
+  const position: Position = { file, line, column: 1, endLine: line, endColumn: 2 };
+  return { ...document, origin: { ...position, source }, locate: () => position };
+}

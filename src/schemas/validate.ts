@@ -1,0 +1,121 @@
+// Structure of a document against its kind's JSON Schema (ajv). A kind's validator is compiled when its first document comes by.
+import { type AnySchemaObject, type ErrorObject, Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
+import type { KindName } from '../core/ref.ts';
+import type { FieldPath } from './document.ts';
+import { type Finding, shown } from './finding.ts';
+import { schemaOfDocument } from './kinds/table.ts';
+import { nearest } from './nearest.ts';
+
+// Compiled validators are pure functions of the schemas above; compiling is what takes time, so each is made once per process.
+const validators = new Map<KindName, ValidateFunction>();
+let ajv: Ajv2020 | undefined;
+
+/** What is wrong with the structure of a document of a kind that can be declared. */
+export function structureFindings(kind: KindName, document: Readonly<Record<string, unknown>>): readonly Finding[] {
+  const validate = validatorOf(kind);
+  if (validate === undefined || validate(document)) return [];
+  return (validate.errors ?? []).map((error) => toFinding(error, document));
+}
+
+function validatorOf(kind: KindName): ValidateFunction | undefined {
+  let validate = validators.get(kind);
+  const schema = validate === undefined ? schemaOfDocument(kind) : undefined;
+  if (schema !== undefined) {
+    ajv ??= new Ajv2020({ allErrors: true, verbose: true, strict: false, ownProperties: true });
+    validate = ajv.compile(schema);
+    validators.set(kind, validate);
+  }
+  return validate;
+}
+
+/** Fields people look for in a place where they are not. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  'spec.description': 'It belongs to `metadata`.',
+  'spec.labels': 'It belongs to `metadata`.',
+  'spec.name': 'It belongs to `metadata`.',
+  'spec.project': 'It belongs to `metadata`.',
+  'spec.autostart': 'It is the config key "boot.autostart".',
+  'spec.ephemeral': 'It is not supported yet.',
+  'spec.health': 'Health checks are not supported yet.',
+  'spec.update': 'Update rules are not supported yet.',
+  'spec.placement': 'Placement is not supported yet.',
+};
+
+function toFinding(error: ErrorObject, document: unknown): Finding {
+  const path = pointerPath(error.instancePath, document);
+  const schema = error.parentSchema as AnySchemaObject;
+  const at = path.length === 0 ? 'The document' : `"${String(path.at(-1))}"`;
+  switch (error.keyword) {
+    case 'additionalProperties': {
+      const key = String(error.params['additionalProperty']);
+      const known = Object.keys((schema['properties'] ?? {}) as object);
+      const near = nearest(key, known);
+      const elsewhere = ELSEWHERE[[...path, key].join('.')];
+      const hint = elsewhere ?? (near === undefined ? `Known here: ${known.join(', ')}.` : `Did you mean "${near}"?`);
+      return { path: [...path, key], inKey: true, rule: 'unknown-key', message: `The key "${key}" is not known here.`, hint };
+    }
+    case 'required': {
+      const key = String(error.params['missingProperty']);
+      const property = ((schema['properties'] ?? {}) as Record<string, AnySchemaObject>)[key];
+      const description = typeof property?.['description'] === 'string' ? { hint: `${key}: ${property['description']}` } : {};
+      return { path, inKey: true, rule: 'required', message: `${at} lacks the key "${key}".`, ...description };
+    }
+    case 'type':
+      return { path, rule: 'type', message: `${at} must be ${typeText(String(error.params['type']))}, not ${describeValue(error.data)}.` };
+    case 'enum':
+    case 'const': {
+      const allowed = (error.keyword === 'const' ? [error.params['allowedValue']] : (error.params['allowedValues'] as unknown[])).map(
+        String,
+      );
+      const near = typeof error.data === 'string' ? nearest(error.data, allowed) : undefined;
+      const message = `${at} is ${describeValue(error.data)}, which is not one of ${allowed.map((word) => `"${word}"`).join(', ')}.`;
+      return { path, rule: 'value', message, ...(near === undefined ? {} : { hint: `Did you mean "${near}"?` }) };
+    }
+    case 'pattern': {
+      const says = typeof schema['description'] === 'string' ? schema['description'] : '';
+      const examples = (schema['examples'] as unknown[] | undefined)?.map(String) ?? [];
+      const hint = examples.length > 0 ? `${says} For example: ${examples.join(', ')}.` : says;
+      return {
+        path,
+        rule: 'value',
+        message: `${at} is ${describeValue(error.data)}, which is not allowed here.`,
+        ...(hint === '' ? {} : { hint }),
+      };
+    }
+    default:
+      return { path, rule: error.keyword, message: `${at} ${error.message ?? 'is not allowed'}.` };
+  }
+}
+
+/** JSON pointer to path; list indexes become numbers. */
+function pointerPath(pointer: string, document: unknown): FieldPath {
+  let at: unknown = document;
+  return pointer
+    .split('/')
+    .slice(1)
+    .map((part) => {
+      const key = part.replaceAll('~1', '/').replaceAll('~0', '~');
+      const step = Array.isArray(at) ? Number(key) : key;
+      at = (at as Record<string | number, unknown> | undefined)?.[step];
+      return step;
+    });
+}
+
+function typeText(type: string): string {
+  const words: Readonly<Record<string, string>> = {
+    object: 'a map (key: value)',
+    array: 'a list (- item)',
+    string: 'text',
+    boolean: 'true or false',
+    integer: 'a whole number',
+    number: 'a number',
+  };
+  return words[type] ?? type;
+}
+
+function describeValue(value: unknown): string {
+  if (typeof value === 'string') return `the text ${shown(value)}`;
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object' && value !== null) return 'a map';
+  return String(value);
+}
