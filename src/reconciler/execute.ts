@@ -60,8 +60,11 @@ export class Executor {
     this.#starts = new PQueue({ concurrency: options.startWidth });
   }
 
-  get depth(): number {
-    return this.#work.size + this.#work.pending + this.#starts.size + this.#starts.pending;
+  queues(): { name: string; running: number; waiting: number }[] {
+    return [
+      { name: 'work', running: this.#work.pending, waiting: this.#work.size },
+      { name: 'start', running: this.#starts.pending, waiting: this.#starts.size },
+    ];
   }
 
   /** Runs all steps in order; stops at the first that is not done. */

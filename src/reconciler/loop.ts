@@ -53,8 +53,15 @@ export interface ReconcilerOptions {
   /** Told of each allocation before it is used, and of each that was given back (claim files). */
   readonly allocated?: (what: string, value: string, uid: string) => Promise<void>;
   readonly released?: (what: string, value: string, uid: string) => Promise<void>;
+  readonly metrics?: ReconcilerMetrics;
   readonly random?: () => number;
   readonly resyncMs?: number;
+}
+
+export interface ReconcilerMetrics {
+  /** Returns what is to be called at the round's end with the number of changes planned. */
+  roundBegan(): (planned: number) => void;
+  changeEnded(kind: string, change: string, outcome: string, seconds: number): void;
 }
 
 type RoundKey = RefKey | 'round';
@@ -91,6 +98,7 @@ export class Reconciler {
       events: options.events,
       log: options.log,
       random: this.#random,
+      changeEnded: (...args) => options.metrics?.changeEnded(...args),
       observe: (tracked) => {
         options.view.newRound();
         return observe(options.kinds, options.view, tracked);
@@ -247,16 +255,21 @@ export class Reconciler {
     // An object with a run under way is looked at when the run ends.
     const keys = [...this.#dirty].filter((key) => this.tracker.objects.get(key)?.running !== true);
     for (const key of keys) this.#dirty.delete(key);
+    const ended = this.#o.metrics?.roundBegan();
+    let planned = 0;
     try {
       this.#o.view.newRound();
       const observedAt = this.#o.clock.monotonic();
       await this.#observe(keys);
       const plans = this.#planWithExits(await this.#planInput(keys));
+      planned = plans.reduce((sum, one) => sum + one.steps.length, 0);
       this.#settle(plans);
       await this.#launch(plans, observedAt);
     } catch (error) {
       for (const key of keys) this.#dirty.add(key);
       throw error;
+    } finally {
+      ended?.(planned);
     }
   }
 

@@ -29,6 +29,7 @@ export interface RunsOptions {
   ended(tracked: Tracked): void;
   /** Look at the object again at that time (epoch ms). */
   lookAt(tracked: Tracked, at: number): void;
+  changeEnded(kind: string, change: string, outcome: string, seconds: number): void;
   /** Something a person may watch has changed. */
   progressed(): void;
 }
@@ -104,11 +105,16 @@ export class Runs {
 
   async #carryOut(tracked: Tracked, plan: ObjectPlan, intents: readonly number[], hooks: Parameters<Executor['run']>[1]): Promise<void> {
     let begun = 0;
+    let beganAt = this.#o.clock.monotonic();
     try {
       const outcome = await this.#o.executor.run(plan, {
         ...hooks,
         ended: (index, ended) => {
           begun = index + 1;
+          const now = this.#o.clock.monotonic();
+          const outcome = ended.is === 'failed' ? ended.error.code : ended.is;
+          this.#o.changeEnded(tracked.ref.kind, plan.steps[index]!.change.do, outcome, (now - beganAt) / 1000);
+          beganAt = now;
           hooks.ended(index, ended);
         },
       });

@@ -1,0 +1,67 @@
+// `lockstepd --once`: waits until nothing more will happen by itself, and says how it ended.
+import { errorText } from './core/errors.ts';
+import { condition, isReady, type ObjectStatus } from './core/object-status.ts';
+import { refText } from './core/ref.ts';
+import type { DaemonStatus } from './reconciler/control.ts';
+import type { Reconciler } from './reconciler/loop.ts';
+
+/** An object that failed this often in a row will not become Ready while somebody waits for it. */
+const ENOUGH_FAILURES = 3;
+
+export interface SettledResult {
+  readonly ok: boolean;
+  /** A line per object, then a summary. */
+  readonly text: string;
+}
+
+export async function settle(
+  reconciler: Reconciler,
+  status: () => DaemonStatus,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<SettledResult> {
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const end = AbortSignal.any([timeout, signal]);
+  while (!end.aborted && !finished(reconciler)) await reconciler.changed(end);
+  const now = status();
+  const note = signal.aborted ? 'Interrupted.' : timeout.aborted ? `Not settled after ${timeoutMs / 1000} s.` : undefined;
+  return result(now, note);
+}
+
+function finished(reconciler: Reconciler): boolean {
+  if (!reconciler.idle) return false;
+  return [...reconciler.tracker.objects.values()].every((tracked) => {
+    const status = reconciler.tracker.status(tracked);
+    return (
+      isReady(status) || condition(status, 'Stalled')?.status === 'True' || tracked.failures >= ENOUGH_FAILURES || waitsForEver(tracked)
+    );
+  });
+}
+
+/** Held back by something that has itself come to an end: its needs failed, or a person has to agree. */
+function waitsForEver(tracked: {
+  plan: { steps: readonly unknown[]; waitsFor: string | undefined } | undefined;
+  nextRetry: number | undefined;
+}): boolean {
+  return tracked.plan?.steps.length === 0 && tracked.plan.waitsFor !== undefined && tracked.nextRetry === undefined;
+}
+
+function result(status: DaemonStatus, note: string | undefined): SettledResult {
+  const problems = status.sources.flatMap((source) => source.problems).filter((problem) => problem.severity === 'error');
+  const ready = status.objects.filter(isReady);
+  const ok = note === undefined && ready.length === status.objects.length && problems.length === 0 && status.confirmations.length === 0;
+  const width = Math.max(0, ...status.objects.map((object) => refText(object.ref).length));
+  const lines = [
+    ...status.objects.map((object) => line(object, width)),
+    ...problems.map((problem) => `${problem.file}:${problem.line}:${problem.column}: ${problem.message}`),
+    ...status.sources.flatMap((source) => (source.error === undefined ? [] : [`Source "${source.name}": ${errorText(source.error)}`])),
+    ...status.confirmations.map((one) => `${one.reason} Run "lockstep confirm ${one.source}" to agree.`),
+    ...(note === undefined ? [] : [note]),
+    `${ready.length} of ${status.objects.length} objects are Ready.`,
+  ];
+  return { ok, text: `${lines.join('\n')}\n` };
+}
+
+function line(object: ObjectStatus, width: number): string {
+  return `${refText(object.ref).padEnd(width)}  ${isReady(object) ? 'Ready' : 'NOT READY'}  ${object.summary}`;
+}

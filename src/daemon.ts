@@ -1,0 +1,191 @@
+// The composition root: builds drivers, ledger, reconciler and API, joins them, and takes them apart again. It knows everything and
+// decides nothing.
+import { availableParallelism } from 'node:os';
+import { createApi } from './api/server.ts';
+import { readBootId, systemClock } from './core/clock.ts';
+import { errorText } from './core/errors.ts';
+import { makeLog } from './core/log.ts';
+import { lxcName } from './core/names.ts';
+import { makePaths } from './core/paths.ts';
+import { refKey } from './core/ref.ts';
+import type { DaemonOptions } from './daemon-options.ts';
+import { type SettledResult, settle } from './daemon-settle.ts';
+import { probeCapabilities } from './host/capabilities.ts';
+import { subscribeHostEvents } from './host/host-events.ts';
+import { createFilesPort } from './host/files.ts';
+import { IdClaims } from './host/id-claims.ts';
+import { createImagePort } from './host/images/image-port.ts';
+import { acquireDaemonLock } from './host/lock.ts';
+import { createLxcPort } from './host/lxc/lxc-port.ts';
+import { sdNotify } from './host/lxc/notify.ts';
+import { peerCredentials } from './host/lxc/peer.ts';
+import { createNetworkPort } from './host/network/network-port.ts';
+import type { Host } from './host/ports/host.ts';
+import { prepareStateDir } from './host/state-dir.ts';
+import { createStoragePort } from './host/storage/storage-port.ts';
+import { CachedHostView } from './host/view.ts';
+import { kinds } from './kinds/registry.ts';
+import { writeSeccompPolicies } from './kinds/instance/seccomp.ts';
+import { createOperations } from './operations/exec.ts';
+import { ReconcilerControl } from './reconciler/control-port.ts';
+import { Executor } from './reconciler/execute.ts';
+import { faultsFromEnvironment } from './reconciler/fault.ts';
+import { Reconciler } from './reconciler/loop.ts';
+import { SourceSet } from './reconciler/source-set.ts';
+import { DirectorySource } from './sources/directory.ts';
+import { StoredSource, storedFile } from './sources/stored.ts';
+import { openLedger } from './state/open.ts';
+import { EventBus } from './status/event-bus.ts';
+import { Metrics, type MetricsReading } from './status/metrics.ts';
+
+export interface Daemon {
+  /** Resolves when the signal aborts. */
+  ended(signal: AbortSignal): Promise<void>;
+  /** Waits until every object is Ready or cannot become so. */
+  settle(timeoutMs: number, signal: AbortSignal): Promise<SettledResult>;
+  close(): Promise<void>;
+}
+
+export async function startDaemon(options: DaemonOptions, version: string): Promise<Daemon> {
+  const log = makeLog();
+  const clock = systemClock;
+  const paths = makePaths(options.stateDir, options.runDir);
+  await using undo = new AsyncDisposableStack();
+
+  await prepareStateDir(paths);
+  const lock = await acquireDaemonLock(paths, options.prefix);
+  undo.defer(() => lock.release());
+
+  // First of all: the helper that forks containers must be small, so it is started before the heap grows.
+  const lxc = await createLxcPort({ paths, prefix: options.prefix, log });
+  undo.defer(() => lxc.close());
+  const ledger = openLedger(paths.ledger);
+  undo.defer(() => ledger.close());
+  const capabilities = await probeCapabilities();
+  await writeSeccompPolicies(paths);
+  const network = await createNetworkPort({ paths, prefix: options.prefix, log });
+  undo.defer(() => network.close());
+  const host: Host = {
+    capabilities,
+    lxc,
+    network,
+    storage: createStoragePort({ paths, log }),
+    images: createImagePort({ paths, log }),
+    files: createFilesPort(),
+  };
+
+  const events = new EventBus(ledger, { clock, failed: (error) => log.error({ error: errorText(error) }, 'events were not stored') });
+  undo.defer(() => events.close());
+  const claims = new IdClaims({ stateDir: paths.stateDir });
+  const view = new CachedHostView(host);
+  const storedNames = new Set(['api', ...ledger.documents.all().map((row) => row.source)]);
+  const sources = new SourceSet(
+    [
+      ...options.sources.map((source) => new DirectorySource(source.name, source.directory)),
+      ...[...storedNames].map((name) => new StoredSource(name, ledger.documents)),
+    ],
+    clock,
+    events,
+  );
+  const cores = availableParallelism();
+  const executor = new Executor({
+    host,
+    clock,
+    boundary: faultsFromEnvironment(process.env['LOCKSTEP_FAULT'], log),
+    workWidth: Math.max(8, 2 * cores),
+    startWidth: Math.min(16, 2 + 4 * cores),
+  });
+  const metrics = new Metrics({ version, startedAt: clock.now(), read: () => metricsReading(control, executor) });
+  undo.defer(() => metrics.close());
+  const reconciler: Reconciler = new Reconciler({
+    metrics,
+    ledger,
+    kinds,
+    view,
+    sources,
+    executor,
+    clock,
+    events,
+    log,
+    facts: { bootId: readBootId(), prefix: options.prefix, paths, host: capabilities },
+    takenElsewhere: () => takenElsewhere(view, claims),
+    allocated: async (what, value, uid) => {
+      if (what === 'idrange') await claims.claim(Number(value), uid);
+    },
+    released: async (what, value, uid) => {
+      if (what === 'idrange') await claims.release(Number(value), uid);
+    },
+  });
+  const control: ReconcilerControl = new ReconcilerControl({
+    reconciler,
+    ledger,
+    kinds,
+    host,
+    sources,
+    events,
+    clock,
+    storedSource: (name) => new StoredSource(name, ledger.documents),
+    storedFile,
+    about: { version, pid: process.pid, startedAt: clock.now(), prefix: options.prefix, stateDir: paths.stateDir },
+  });
+  const operations = createOperations({
+    lxc,
+    target: (ref) => {
+      const tracked = reconciler.tracker.objects.get(refKey(ref));
+      return tracked === undefined ? undefined : { lxcName: lxcName(ref), environment: environmentOf(tracked.desired?.spec) };
+    },
+    audit: (entry) => void ledger.audit.add({ at: clock.now(), ...entry }),
+  });
+  const api = await createApi({ control, operations, events, metrics: () => metrics.text(), log, version, peer: peerCredentials });
+  undo.defer(() => api.close());
+  await api.listenUnix(paths.socket, options.socketGroup === undefined ? {} : { group: options.socketGroup });
+
+  undo.defer(
+    subscribeHostEvents(host, {
+      prefix: options.prefix,
+      view,
+      look: (key) => reconciler.look(key),
+      lookAtNetworks: () => reconciler.lookAtKind('Network'),
+    }),
+  );
+  undo.defer(() => reconciler.close());
+  await reconciler.start();
+  sdNotify('READY=1');
+  log.info({ pid: process.pid, prefix: options.prefix, socket: paths.socket }, 'ready');
+
+  const parts = undo.move();
+  return {
+    ended: async (signal) => {
+      if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    },
+    settle: (timeoutMs, signal) => settle(reconciler, () => control.status(), timeoutMs, signal),
+    close: async () => {
+      sdNotify('STOPPING=1');
+      await parts.disposeAsync();
+    },
+  };
+}
+
+/** What other daemons claimed, and the subnets this host already knows. */
+async function takenElsewhere(view: CachedHostView, claims: IdClaims): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
+  const { links, routes } = await view.links();
+  const addresses = [...links.values()].flatMap((link) => link.addresses);
+  return new Map([
+    ['idrange', new Set((await claims.list()).map((claim) => String(claim.first)))],
+    ['subnet4', new Set([...routes, ...addresses])],
+  ]);
+}
+
+function metricsReading(control: ReconcilerControl, executor: Executor): MetricsReading {
+  const { objects, sources } = control.status();
+  return {
+    objects,
+    sources: sources.map(({ name, lastRead, problems }) => ({ name, lastRead, problems: problems.length })),
+    queues: executor.queues(),
+  };
+}
+
+function environmentOf(spec: unknown): Readonly<Record<string, string>> {
+  if (typeof spec !== 'object' || spec === null || !('environment' in spec)) return {};
+  return spec.environment as Readonly<Record<string, string>>;
+}
