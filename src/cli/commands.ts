@@ -1,0 +1,23 @@
+// All commands. Only the one that is asked for is loaded: start-up time is mostly time spent reading modules.
+import type { Define } from './context.ts';
+
+export interface CommandEntry {
+  readonly name: string;
+  readonly summary: string;
+  load(): Promise<{ readonly define: Define }>;
+}
+
+export const COMMANDS: readonly CommandEntry[] = [
+  { name: 'plan', summary: 'show what would change', load: () => import('./commands/plan.ts') },
+  { name: 'apply', summary: 'put manifests or a saved plan into effect', load: () => import('./commands/apply.ts') },
+  { name: 'status', summary: 'show the daemon and its objects', load: () => import('./commands/status.ts') },
+  { name: 'get', summary: 'list objects of a kind', load: () => import('./commands/get.ts') },
+  { name: 'describe', summary: 'show everything about one object', load: () => import('./commands/describe.ts') },
+  { name: 'events', summary: 'show what happened', load: () => import('./commands/events.ts') },
+  { name: 'sync', summary: 'read the sources again now', load: () => import('./commands/sync.ts') },
+  { name: 'confirm', summary: 'confirm deletions that wait', load: () => import('./commands/confirm.ts') },
+  { name: 'delete', summary: 'delete an object made through the API', load: () => import('./commands/delete.ts') },
+  { name: 'undelete', summary: 'bring a deleted object back', load: () => import('./commands/undelete.ts') },
+  { name: 'exec', summary: 'run a command in an instance', load: () => import('./commands/exec.ts') },
+  { name: 'version', summary: 'show versions', load: () => import('./commands/version.ts') },
+];
