@@ -1,7 +1,7 @@
 // Objects made through the API, kept in the ledger, as a source like any other: one file per object.
 import { type Clock, systemClock } from '../core/clock.ts';
 import { refKey } from '../core/ref.ts';
-import type { DocumentTable } from '../state/ledger.ts';
+import type { DocumentRow, DocumentTable } from '../state/ledger.ts';
 import { revisionOf, Steadiness } from './revision.ts';
 import type { Snapshot, Source, SourceFile } from './snapshot.ts';
 
@@ -26,9 +26,9 @@ export class StoredSource implements Source {
     const files: SourceFile[] = this.#documents
       .all()
       .filter((row) => row.source === this.name)
-      .map((row) => ({ path: `${this.name}:${refKey(row.ref)}`, text: row.text }));
+      .map(storedFile);
     const revision = revisionOf(files);
-    return { source: this.name, revision, files, complete: true, since: this.#steadiness.since(revision, this.#clock.now()) };
+    return { source: this.name, revision, files, complete: true, stored: true, since: this.#steadiness.since(revision, this.#clock.now()) };
   }
 
   async watch(changed: () => void): Promise<void> {
@@ -43,4 +43,9 @@ export class StoredSource implements Source {
   async close(): Promise<void> {
     this.#changed = undefined;
   }
+}
+
+/** A stored document as a file of its source. */
+export function storedFile(row: DocumentRow): SourceFile {
+  return { path: `${row.source}:${refKey(row.ref)}`, text: row.text };
 }
