@@ -3,6 +3,8 @@
 
 #include "areas.h"
 #include "async.h"
+#include "btrfs.h"
+#include "idmap.h"
 #include "netlink.h"
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
@@ -14,6 +16,8 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   initSockets(env, exports);
   initInterfaces(env, exports);
   initNetlink(env, exports);
+  initBtrfs(env, exports);
+  initIdmap(env, exports);
   return exports;
 }
 

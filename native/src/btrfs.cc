@@ -11,17 +11,16 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
+#include <string>
 #include <vector>
 
-#include "file-system-job.h"
+#include "async.h"
+#include "owned-fd.h"
 
 #ifndef BTRFS_QUOTA_CTL_ENABLE_SIMPLE_QUOTA  // kernel headers before 6.7
 #define BTRFS_QUOTA_CTL_ENABLE_SIMPLE_QUOTA 4
 #endif
-
-OwnedFd::~OwnedFd() {
-  if (fd_ >= 0) close(fd_);
-}
 
 namespace {
 
@@ -172,43 +171,52 @@ int growToDevice(const std::string& path) {
 
 std::string text(const Napi::CallbackInfo& info, size_t at) { return info[at].As<Napi::String>().Utf8Value(); }
 
+// `call` returns 0 or an errno, which becomes an error with that code.
+Napi::Promise start(const Napi::CallbackInfo& info, const char* what, const std::string& path, std::function<int()> call) {
+  return runAsync(info.Env(), [what = std::string(what), path, call = std::move(call)] {
+    int error = call();
+    if (error != 0) throw systemFailure(what + " " + path, error);
+    return undefinedResult();
+  });
+}
+
 Napi::Value createSubvolumeJs(const Napi::CallbackInfo& info) {
   std::string path = text(info, 0);
-  return FileSystemJob::start(info.Env(), "create subvolume", path, [path] { return createSubvolume(path); });
+  return start(info, "create subvolume", path, [path] { return createSubvolume(path); });
 }
 
 Napi::Value snapshotJs(const Napi::CallbackInfo& info) {
   std::string source = text(info, 0);
   std::string destination = text(info, 1);
-  return FileSystemJob::start(info.Env(), "snapshot to", destination, [=] { return snapshot(source, destination); });
+  return start(info, "snapshot to", destination, [=] { return snapshot(source, destination); });
 }
 
 Napi::Value setReadonlyJs(const Napi::CallbackInfo& info) {
   std::string path = text(info, 0);
   bool readonly = info[1].As<Napi::Boolean>().Value();
-  return FileSystemJob::start(info.Env(), "set read-only", path, [=] { return setReadonly(path, readonly); });
+  return start(info, "set read-only", path, [=] { return setReadonly(path, readonly); });
 }
 
 Napi::Value deleteSubvolumeJs(const Napi::CallbackInfo& info) {
   std::string path = text(info, 0);
-  return FileSystemJob::start(info.Env(), "delete subvolume", path, [path] { return deleteSubvolume(path); });
+  return start(info, "delete subvolume", path, [path] { return deleteSubvolume(path); });
 }
 
 Napi::Value enableQuotaJs(const Napi::CallbackInfo& info) {
   std::string path = text(info, 0);
   bool simple = info[1].As<Napi::Boolean>().Value();
-  return FileSystemJob::start(info.Env(), "enable quotas on", path, [=] { return enableQuota(path, simple); });
+  return start(info, "enable quotas on", path, [=] { return enableQuota(path, simple); });
 }
 
 Napi::Value limitSubvolumeJs(const Napi::CallbackInfo& info) {
   std::string path = text(info, 0);
   uint64_t bytes = static_cast<uint64_t>(info[1].As<Napi::Number>().Int64Value());
-  return FileSystemJob::start(info.Env(), "limit subvolume", path, [=] { return limitSubvolume(path, bytes); });
+  return start(info, "limit subvolume", path, [=] { return limitSubvolume(path, bytes); });
 }
 
 Napi::Value growToDeviceJs(const Napi::CallbackInfo& info) {
   std::string path = text(info, 0);
-  return FileSystemJob::start(info.Env(), "grow", path, [path] { return growToDevice(path); });
+  return start(info, "grow", path, [path] { return growToDevice(path); });
 }
 
 }  // namespace

@@ -11,10 +11,13 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
 #include <memory>
+#include <string>
 
-#include "file-system-job.h"
+#include "async.h"
+#include "owned-fd.h"
 
 // glibc before 2.36 has no wrappers and no constants for these.
 #ifndef OPEN_TREE_CLONE
@@ -106,15 +109,12 @@ bool probe(const std::string& path, int* error) {
 
 Napi::Value takesIdmappedMounts(const Napi::CallbackInfo& info) {
   std::string path = info[0].As<Napi::String>().Utf8Value();
-  auto answer = std::make_shared<bool>(false);
-  return FileSystemJob::start(
-      info.Env(), "probe id-mapped mounts on", path,
-      [path, answer] {
-        int error = 0;
-        *answer = probe(path, &error);
-        return error;
-      },
-      [answer](Napi::Env env) -> Napi::Value { return Napi::Boolean::New(env, *answer); });
+  return runAsync(info.Env(), [path]() -> Result {
+    int error = 0;
+    bool answer = probe(path, &error);
+    if (error != 0) throw systemFailure("probe id-mapped mounts on " + path, error);
+    return [answer](Napi::Env env) -> Napi::Value { return Napi::Boolean::New(env, answer); };
+  });
 }
 
 }  // namespace
