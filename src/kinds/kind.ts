@@ -137,6 +137,8 @@ export interface DiffInput<Spec, Actual> {
 
 export interface Kind<Spec, Actual, Change extends { readonly do: string }> {
   readonly name: KindName;
+  /** It exists by being declared and has no effect on the host (Profile): once undeclared, it is gone. */
+  readonly declarationOnly?: true;
   /** Merges profiles and defaults, turns strings into numbers. Offline. Problems are located in the document they come from. */
   resolve(document: ManifestDocument, lookup: Lookup): Resolved<Spec>;
   needs(spec: Spec, ref: ResourceRef): readonly Need[];

@@ -5,6 +5,7 @@ import { linesValue, textValue } from '../value-type.ts';
 export const environmentOptions = {
   'environment.*': applied(textValue, 'restart', 'An environment variable of init and of commands run with exec.', {
     example: 'production',
+    secret: true,
     star: /^[A-Za-z_][A-Za-z0-9_]{0,127}$/,
   }),
 } as const satisfies OptionTable;

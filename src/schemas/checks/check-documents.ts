@@ -1,0 +1,49 @@
+// All rules that look at several documents together, offline: `validate` runs them, and so does the daemon before it acts.
+import { type RefKey, refKey } from '../../core/ref.ts';
+import type { ManifestDocument } from '../document.ts';
+import { problemIn } from '../finding.ts';
+import type { Problem } from '../problem.ts';
+import { addressInSubnet } from './address-in-subnet.ts';
+import { type Check, CheckContext } from './context.ts';
+import { danglingReferences } from './dangling-references.ts';
+import { dependencyCycles } from './dependency-cycles.ts';
+import { deviceConflicts } from './device-conflicts.ts';
+import { duplicateObjects } from './duplicate-objects.ts';
+import { equalAddresses } from './equal-addresses.ts';
+import { networkRanges } from './network-ranges.ts';
+import { overlappingSubnets } from './overlapping-subnets.ts';
+import { rootDisks } from './root-disks.ts';
+
+export const CHECKS: Readonly<Record<string, Check>> = {
+  'dangling-references': danglingReferences,
+  'root-disks': rootDisks,
+  'device-conflicts': deviceConflicts,
+  'dependency-cycles': dependencyCycles,
+  'equal-addresses': equalAddresses,
+  'address-in-subnet': addressInSubnet,
+  'network-ranges': networkRanges,
+  'overlapping-subnets': overlappingSubnets,
+};
+
+export interface CheckResult {
+  readonly problems: readonly Problem[];
+  /** Objects whose document must not be acted upon: what was last valid of them stays. */
+  readonly unusable: ReadonlySet<RefKey>;
+}
+
+/** Checks documents that are valid each by itself. */
+export function checkDocuments(documents: readonly ManifestDocument[]): CheckResult {
+  const problems = new Map<string, Problem>();
+  const unusable = new Set<RefKey>();
+  function add(problem: Problem, of: readonly ManifestDocument[]): void {
+    for (const document of of) unusable.add(refKey(document.ref));
+    // A mistake in a profile is found once for each of its instances, and told once.
+    problems.set(`${problem.file}:${problem.line}:${problem.column}:${problem.message}`, problem);
+  }
+  for (const { document, finding } of duplicateObjects(documents)) add(problemIn(document, finding), [document]);
+  const context = new CheckContext(documents);
+  for (const check of Object.values(CHECKS)) {
+    for (const { document, finding, unusable: of } of check(context)) add(problemIn(document, finding), of);
+  }
+  return { problems: [...problems.values()], unusable };
+}
