@@ -133,7 +133,7 @@ function planDelete(planned: ObjectPlan, steps: readonly PlannedStep<AnyChange>[
   if (!input.mayDelete.has(key)) {
     return { ...planned, held: steps, waitsFor: input.deleteWaits.get(key) ?? 'the deletion has to be allowed' };
   }
-  if (steps.length === 0) return { ...planned, gone: absent };
+  if (steps.length === 0) return { ...planned, gone: absent || planned.kind.declarationOnly === true };
   const dependants = input.dependants(key);
   if (dependants.length > 0) {
     const names = dependants.map((one) => refText(input.recorded.get(one)!.ref));
