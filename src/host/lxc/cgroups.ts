@@ -1,0 +1,175 @@
+// A container's control groups on v1, hybrid and v2 hosts: values by file name, and the directories liblxc leaves behind.
+// Names follow from src/core/names.ts: `<base>/PREFIX.lockstep/NAME/{payload,monitor}` in every hierarchy.
+import { open, readdir, readFile, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AppError, isErrno } from '../../core/errors.ts';
+import { cgroupDir, cgroupParent } from '../../core/names.ts';
+import { loadNative } from './binding.ts';
+
+interface Hierarchy {
+  /** Mount point and the base liblxc uses below it: PID 1's own cgroup, without systemd's init.scope. */
+  readonly root: string;
+  readonly controllers: readonly string[];
+  readonly unified: boolean;
+}
+
+/** The hierarchies of this host from `/proc/self/mountinfo` and `/proc/1/cgroup`. Pure. */
+export function parseHierarchies(mountinfo: string, initCgroup: string): Hierarchy[] {
+  const bases = new Map<string, string>();
+  for (const line of initCgroup.split('\n')) {
+    const [id, controllers, path] = [line.split(':', 1)[0], line.split(':')[1], line.split(':').slice(2).join(':')];
+    if (!id || controllers === undefined || path === undefined) continue;
+    const base = path.replace(/\/init\.scope$/, '');
+    if (id === '0' && controllers === '') bases.set('', base);
+    else for (const one of controllers.split(',')) bases.set(one, base);
+  }
+  const found: Hierarchy[] = [];
+  for (const line of mountinfo.split('\n')) {
+    const [left, right] = line.split(' - ');
+    if (!left || !right) continue;
+    const mountPoint = left.split(' ')[4];
+    const [type, , options = ''] = right.split(' ');
+    if (!mountPoint || (type !== 'cgroup' && type !== 'cgroup2')) continue;
+    const controllers = type === 'cgroup2' ? [] : options.split(',').filter((option) => bases.has(option));
+    const base = bases.get(type === 'cgroup2' ? '' : (controllers[0] ?? '-'));
+    if (base === undefined) continue;
+    const root = join(mountPoint, base);
+    if (!found.some((other) => other.root === root)) found.push({ root, controllers, unified: type === 'cgroup2' });
+  }
+  return found;
+}
+
+export class Cgroups {
+  readonly #prefix: string;
+  readonly #hierarchies: readonly Hierarchy[];
+
+  constructor(prefix: string, hierarchies: readonly Hierarchy[]) {
+    this.#prefix = prefix;
+    this.#hierarchies = hierarchies;
+  }
+
+  static async open(prefix: string): Promise<Cgroups> {
+    return new Cgroups(prefix, parseHierarchies(await readFile('/proc/self/mountinfo', 'utf8'), await readFile('/proc/1/cgroup', 'utf8')));
+  }
+
+  /** No v1 controller is mounted: devices are then a BPF program that only the monitor can change. */
+  get unifiedOnly(): boolean {
+    return this.#hierarchies.every((one) => one.unified);
+  }
+
+  /** The file behind a name such as `memory.max` or `pids.max`: in its v1 controller's hierarchy if that is mounted, else in the unified one. */
+  path(name: string, file: string): string | undefined {
+    if (!/^[a-z0-9_]+(?:\.[a-zA-Z0-9_-]+)+$/.test(file)) return undefined;
+    const controller = file.split('.', 1)[0] ?? '';
+    const hierarchy = this.#hierarchies.find((one) => one.controllers.includes(controller)) ?? this.#hierarchies.find((one) => one.unified);
+    return hierarchy && join(hierarchy.root, cgroupDir(this.#prefix, name), 'payload', file);
+  }
+
+  /** Where to read whether a container is frozen. */
+  freezerFile(name: string): string | undefined {
+    const v1 = this.#hierarchies.some((one) => one.controllers.includes('freezer'));
+    return this.path(name, v1 ? 'freezer.state' : 'cgroup.events');
+  }
+
+  /** From the content of `freezerFile`. */
+  static isFrozen(content: string | undefined): boolean {
+    return content !== undefined && (content.startsWith('FROZEN') || /^frozen 1$/m.test(content));
+  }
+
+  async values(name: string, files: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const known = files.map((file) => ({ file, path: this.path(name, file) })).filter((one) => one.path !== undefined);
+    const texts = await loadNative().readMany(known.map((one) => one.path ?? ''));
+    const found = new Map<string, string>();
+    for (const [i, { file }] of known.entries()) {
+      const text = texts[i];
+      if (text !== undefined) found.set(file, text.replace(/\n$/, ''));
+    }
+    return found;
+  }
+
+  /** Throws FEATURE_MISSING when this host has no such file, LXC_FAILED when the kernel refuses the value. */
+  async write(name: string, file: string, value: string): Promise<void> {
+    const path = this.path(name, file);
+    try {
+      // Never made: a file that is missing in a cgroup is a feature that is missing.
+      await using handle = await open(path ?? '/dev/null/none', 'r+');
+      await handle.write(value);
+    } catch (cause) {
+      const missing = isErrno(cause, 'ENOENT') || isErrno(cause, 'ENOTDIR');
+      throw new AppError(
+        missing ? 'FEATURE_MISSING' : 'LXC_FAILED',
+        { name, file, value },
+        { message: `"${file}" of container "${name}" could not be set to "${value}".`, cause },
+      );
+    }
+  }
+
+  /** Ends a freeze from outside, for a container whose monitor does not. */
+  async thaw(name: string): Promise<void> {
+    const v1 = this.path(name, 'freezer.state');
+    const v2 = this.#hierarchies.find((one) => one.unified);
+    for (const [path, value] of [
+      [v1?.endsWith('freezer.state') ? v1 : undefined, 'THAWED'],
+      [v2 && join(v2.root, cgroupDir(this.#prefix, name), 'payload/cgroup.freeze'), '0'],
+    ] as const) {
+      if (path === undefined) continue;
+      try {
+        await using handle = await open(path, 'r+');
+        await handle.write(value);
+      } catch {
+        // Not there: not frozen by it.
+      }
+    }
+  }
+
+  /** Names that have a directory in any hierarchy. */
+  async names(): Promise<Set<string>> {
+    const found = new Set<string>();
+    for (const { root } of this.#hierarchies) {
+      for (const entry of await directories(join(root, cgroupParent(this.#prefix)))) found.add(entry);
+    }
+    return found;
+  }
+
+  /** Removes what a stopped container left. Processes that still end there are waited for (2 s); what stays is reported as LXC_FAILED. */
+  async remove(name: string): Promise<void> {
+    const left = await Promise.all(this.#hierarchies.map(({ root }) => removeTree(join(root, cgroupDir(this.#prefix, name)))));
+    const failed = left.find((error) => error !== undefined);
+    if (failed !== undefined) {
+      throw new AppError('LXC_FAILED', { name }, { message: `The control groups of container "${name}" could not be removed.`, cause: failed });
+    }
+  }
+
+  /** Removes the directory above all instances, in every hierarchy where it is empty. */
+  async removeParents(): Promise<void> {
+    for (const { root } of this.#hierarchies) await rmdir(join(root, cgroupParent(this.#prefix))).catch(() => undefined);
+  }
+}
+
+async function directories(path: string): Promise<string[]> {
+  try {
+    const entries = await readdir(path, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT') || isErrno(error, 'ENODEV')) return [];
+    throw error;
+  }
+}
+
+/** Undefined when it is gone, else the error that keeps it. The guest can have made any tree below. */
+async function removeTree(path: string): Promise<unknown> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      await rmdir(path);
+      return undefined;
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return undefined;
+      if (!isErrno(error, 'EBUSY') && !isErrno(error, 'ENOTEMPTY')) return error;
+      if (attempt === 40) return error;
+    }
+    for (const child of await directories(path)) await removeTree(join(path, child));
+    // A process that is just ending keeps its group busy.
+    if (attempt > 0) await sleep(50);
+  }
+}

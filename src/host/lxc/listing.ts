@@ -1,0 +1,127 @@
+// One complete listing of the containers below the LXC path: directories, their small files (content cached by inode, size and times, so
+// that a thousand unchanged ones cost a stat each), monitors, freezer. Anything that cannot be read fails the whole listing: a container
+// that is missing from it is really not there.
+import { readdir, readFile } from 'node:fs/promises';
+import { AppError } from '../../core/errors.ts';
+import type { ContainerReading, ExitRecord, PowerState } from '../ports/lxc.ts';
+import { loadNative } from './binding.ts';
+import { Cgroups } from './cgroups.ts';
+import { monitoredNames, parseListeners } from './monitor-sockets.ts';
+import type { Monitored, Monitors } from './monitors.ts';
+
+const FILES = ['config', 'instance.json', 'started.json', 'exit.json'] as const;
+
+/** How long a listing waits for monitors it sees for the first time; then they are `Starting`. */
+const PATIENCE_MS = 1000;
+
+interface CachedFile {
+  readonly stamp: string;
+  readonly text: string;
+}
+
+export class Listing {
+  readonly #instances: string;
+  readonly #monitors: Monitors;
+  readonly #cgroups: Cgroups;
+  /** Starts under way, which may not have a monitor to be seen yet. */
+  readonly #starting: ReadonlySet<string>;
+  #files = new Map<string, CachedFile>();
+
+  constructor(instances: string, monitors: Monitors, cgroups: Cgroups, starting: ReadonlySet<string>) {
+    this.#instances = instances;
+    this.#monitors = monitors;
+    this.#cgroups = cgroups;
+    this.#starting = starting;
+  }
+
+  async read(): Promise<ReadonlyMap<string, ContainerReading>> {
+    try {
+      return await this.#read();
+    } catch (cause) {
+      throw new AppError(
+        'HOST_UNREADABLE',
+        { path: this.#instances },
+        { message: `The containers below ${this.#instances} could not be listed.`, cause },
+      );
+    }
+  }
+
+  async #read(): Promise<ReadonlyMap<string, ContainerReading>> {
+    const names = new Set<string>();
+    for (const entry of await readdir(this.#instances, { withFileTypes: true })) {
+      if (entry.isDirectory() && !entry.name.startsWith('.')) names.add(entry.name);
+    }
+    const texts = await this.#readFiles(names);
+    const listeners = parseListeners(await readFile('/proc/net/unix', 'utf8'));
+    const unknown = [...monitoredNames(this.#instances, listeners, names)].filter((name) => this.#monitors.get(name) === undefined);
+    await Promise.all(unknown.map((name) => this.#monitors.adopt(name, PATIENCE_MS)));
+    // Also those whose directory is gone.
+    for (const name of this.#monitors.names()) names.add(name);
+
+    const running = [...names].filter((name) => this.#monitors.get(name)?.phase === 'Running');
+    const freezers = await loadNative().readMany(running.map((name) => this.#cgroups.freezerFile(name) ?? '/dev/null'));
+    const frozen = new Set(running.filter((_, i) => Cgroups.isFrozen(freezers[i])));
+
+    const readings = new Map<string, ContainerReading>();
+    for (const name of names) {
+      const monitored = this.#monitors.get(name);
+      const [config, record, started, exit] = FILES.map((file) => texts.get(`${name}/${file}`)?.text);
+      readings.set(name, {
+        name,
+        config,
+        record,
+        started,
+        exit: parseExit(exit),
+        power: this.#power(name, monitored, frozen),
+        initPid: monitored?.initPid,
+        monitorPid: monitored?.monitorPid,
+      });
+    }
+    return readings;
+  }
+
+  #power(name: string, monitored: Monitored | undefined, frozen: ReadonlySet<string>): PowerState {
+    if (!monitored) return this.#starting.has(name) ? 'Starting' : 'Stopped';
+    if (monitored.phase !== 'Running') return monitored.phase;
+    return frozen.has(name) ? 'Frozen' : 'Running';
+  }
+
+  async #readFiles(names: ReadonlySet<string>): Promise<ReadonlyMap<string, CachedFile>> {
+    const keys: string[] = [];
+    for (const name of names) for (const file of FILES) keys.push(`${name}/${file}`);
+    const native = loadNative();
+    const stamps = await native.statMany(keys.map((key) => `${this.#instances}/${key}`));
+    const current = new Map<string, CachedFile>();
+    const stale: { key: string; stamp: string }[] = [];
+    for (const [i, key] of keys.entries()) {
+      const stamp = stamps[i];
+      if (stamp === undefined) continue;
+      const known = this.#files.get(key);
+      if (known?.stamp === stamp) current.set(key, known);
+      else stale.push({ key, stamp });
+    }
+    const read = await native.readMany(stale.map(({ key }) => `${this.#instances}/${key}`));
+    for (const [i, { key, stamp }] of stale.entries()) {
+      const text = read[i];
+      if (text !== undefined) current.set(key, { stamp, text });
+    }
+    this.#files = current;
+    return current;
+  }
+}
+
+/** The monitor writes it whole or not at all; anything else was not written by it. */
+function parseExit(text: string | undefined): ExitRecord | undefined {
+  if (text === undefined) return undefined;
+  try {
+    const value = JSON.parse(text) as { at?: unknown; code?: unknown; signal?: unknown };
+    if (typeof value.at !== 'number') return undefined;
+    return {
+      at: value.at,
+      ...(typeof value.code === 'number' ? { code: value.code } : {}),
+      ...(typeof value.signal === 'number' ? { signal: value.signal } : {}),
+    };
+  } catch {
+    return undefined;
+  }
+}
