@@ -2,7 +2,7 @@
 import { readFile, readlink } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../../../core/errors.ts';
-import { Process } from '../../lxc/binding.ts';
+import { loadNative, type NativeProcess } from '../../lxc/binding.ts';
 import { readStartTicks } from '../../run/spawn-detached.ts';
 
 const SIGHUP = 1;
@@ -17,9 +17,9 @@ export async function findServer(
   startTicks: number | undefined,
   onExit: () => void,
 ): Promise<ServerProcess | undefined> {
-  let handle: Process;
+  let handle: NativeProcess;
   try {
-    handle = new Process({ pid });
+    handle = new (loadNative().Process)({ pid });
   } catch {
     return undefined;
   }
@@ -38,10 +38,10 @@ export class ServerProcess {
   readonly pid: number;
   readonly startTicks: number;
   readonly exited: Promise<void>;
-  readonly #handle: Process;
+  readonly #handle: NativeProcess;
   #ended = false;
 
-  constructor(handle: Process, pid: number, startTicks: number, onExit: () => void) {
+  constructor(handle: NativeProcess, pid: number, startTicks: number, onExit: () => void) {
     this.#handle = handle;
     this.pid = pid;
     this.startTicks = startTicks;

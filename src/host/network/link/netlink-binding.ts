@@ -1,5 +1,5 @@
 // The raw rtnetlink part of the addon (native/src/netlink.cc): types only, and the one call that gets it.
-import { addon } from '../../lxc/binding.ts';
+import { loadNative } from '../../lxc/binding.ts';
 
 export interface RawLink {
   readonly name: string;
@@ -38,5 +38,5 @@ export interface RawNetlink {
 }
 
 export function rawNetlink(): RawNetlink {
-  return addon() as RawNetlink;
+  return loadNative<RawNetlink>();
 }
