@@ -8,8 +8,7 @@ import { isReady, type ObjectStatus } from '../core/object-status.ts';
 import { isKindName, parseRefKey, type RefKey, refKey, type ResourceRef, refText } from '../core/ref.ts';
 import type { Host } from '../host/ports/host.ts';
 import type { KindTable } from '../kinds/kind.ts';
-import type { ManifestDocument } from '../schemas/document.ts';
-import { parseManifests } from '../schemas/parse.ts';
+import { documentJson, parseManifests } from '../schemas/parse.ts';
 import type { Problem } from '../schemas/problem.ts';
 import type { Snapshot, Source, SourceFile } from '../sources/snapshot.ts';
 import type { DocumentRow, Ledger, ObjectRow, TombstoneRow } from '../state/ledger.ts';
@@ -132,7 +131,7 @@ export class ReconcilerControl implements Control {
 
     const before = new Map(ledger.documents.all().map((row) => [refKey(row.ref), row]));
     const now = clock.now();
-    const rows = parsed.documents.map((document) => ({ ref: document.ref, source, text: documentText(document), updatedAt: now }));
+    const rows = parsed.documents.map((document) => ({ ref: document.ref, source, text: documentJson(document), updatedAt: now }));
     const objects = rows.map(({ ref, text }) => ({ ref, result: resultOf(before.get(refKey(ref)), text) }));
     const kept = new Set(rows.map((row) => refKey(row.ref)));
     const pruned = options.prune === true ? [...before.values()].filter((row) => row.source === source && !kept.has(refKey(row.ref))) : [];
@@ -292,10 +291,6 @@ function sameKind(ref: ResourceRef, text: string): boolean {
 
 function refsOf(keys: readonly RefKey[]): ResourceRef[] {
   return keys.map((key) => parseRefKey(key)!);
-}
-
-function documentText({ apiVersion, kind, metadata, spec }: ManifestDocument): string {
-  return canonicalJson({ apiVersion, kind, metadata, spec });
 }
 
 function resultOf(before: DocumentRow | undefined, text: string): 'created' | 'changed' | 'unchanged' {

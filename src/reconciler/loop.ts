@@ -143,6 +143,7 @@ export class Reconciler {
     await this.#runRound();
     this.#ready = true;
     this.#wake();
+    if (this.#moreToDo()) this.#schedule();
     await this.#o.sources.watch(() => this.sourcesChanged());
     this.#scheduleResync();
   }

@@ -118,7 +118,7 @@ function planObject(key: RefKey, input: PlanInput, facts: Facts, all: ReadonlyMa
       : { ...before, allocations: new Map([...before.allocations, ...allocations.map((one) => [one.what, one.value] as const)]) };
   const steps = kind.diff({ ref: before.ref, desired: desired?.spec, actual, recorded, facts });
   const planned = { ...base, recorded, allocations };
-  if (desired === undefined) return planDelete(planned, steps, seen.is === 'absent', input);
+  if (desired === undefined) return planDelete(planned, steps, seen.is === 'absent' || kind.declarationOnly === true, input);
   if (steps.length === 0) return { ...planned, readiness: readinessOf(kind, desired, actual, recorded, facts) };
   return { ...planned, ...gate(steps, planned, desired.needs, input) };
 }

@@ -3,6 +3,7 @@ import { canonicalJson } from '../core/hash.ts';
 import { type RefKey, refKey } from '../core/ref.ts';
 import type { Buries } from '../kinds/changes.ts';
 import type { Recorded } from '../kinds/kind.ts';
+import { documentJson } from '../schemas/parse.ts';
 import type { Ledger, ObjectRow } from '../state/ledger.ts';
 import type { DesiredObject } from './desired.ts';
 import type { AnyChange, ObjectPlan } from './plan.ts';
@@ -44,7 +45,7 @@ export function rowFor(desired: DesiredObject, before: ObjectRow | undefined, ui
     source: desired.source,
     path: document.origin.file,
     line: document.origin.line,
-    document: documentText(desired),
+    document: documentJson(document),
     applied: before?.applied ?? null,
     appliedHash: before?.appliedHash ?? null,
     appliedRevision: before?.appliedRevision ?? null,
@@ -53,11 +54,6 @@ export function rowFor(desired: DesiredObject, before: ObjectRow | undefined, ui
     declared: true,
     createdAt: before?.createdAt ?? now,
   };
-}
-
-export function documentText(desired: DesiredObject): string {
-  const { apiVersion, kind, metadata, spec } = desired.document;
-  return canonicalJson({ apiVersion, kind, metadata, spec });
 }
 
 /** True when the row says something else than `next` apart from what applying writes. */

@@ -5,6 +5,11 @@ import type { DocumentRow, DocumentTable } from '../state/ledger.ts';
 import { revisionOf, Steadiness } from './revision.ts';
 import type { Snapshot, Source, SourceFile } from './snapshot.ts';
 
+/** A stored object as the file it is read as: `SOURCE:Kind/project/parent/name`. */
+export function storedFile(row: DocumentRow): SourceFile {
+  return { path: `${row.source}:${refKey(row.ref)}`, text: row.text };
+}
+
 export class StoredSource implements Source {
   readonly name: string;
   readonly location: string;
@@ -43,9 +48,4 @@ export class StoredSource implements Source {
   async close(): Promise<void> {
     this.#changed = undefined;
   }
-}
-
-/** A stored document as a file of its source. */
-export function storedFile(row: DocumentRow): SourceFile {
-  return { path: `${row.source}:${refKey(row.ref)}`, text: row.text };
 }
