@@ -109,7 +109,7 @@ class Zygote : public Napi::ObjectWrap<Zygote> {
 
   static void Init(Napi::Env env, Napi::Object exports) {
     exports.Set("Zygote", DefineClass(env, "Zygote",
-                                      {InstanceMethod<&Zygote::Send>("send"), InstanceMethod<&Zygote::Close>("close"),
+                                      {InstanceMethod<&Zygote::Send>("send"), InstanceMethod<&Zygote::Close>("close"), InstanceMethod<&Zygote::KeepAlive>("keepAlive"),
                                        InstanceAccessor<&Zygote::Pid>("pid")}));
   }
 
@@ -233,6 +233,16 @@ class Zygote : public Napi::ObjectWrap<Zygote> {
     if (socket_ < 0) return;
     shut();
     Unref();
+  }
+
+  /** keepAlive(boolean): whether the event loop waits for messages. */
+  void KeepAlive(const Napi::CallbackInfo& info) {
+    if (socketPoll_ == nullptr) return;
+    auto* handle = reinterpret_cast<uv_handle_t*>(socketPoll_);
+    if (info[0].As<Napi::Boolean>())
+      uv_ref(handle);
+    else
+      uv_unref(handle);
   }
 
   Napi::Value Pid(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), pid_); }

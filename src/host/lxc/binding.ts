@@ -45,6 +45,8 @@ export interface NativeProcess {
 export interface NativeZygote {
   readonly pid: number;
   send(id: number, op: number, fields: readonly string[], fds: readonly number[]): void;
+  /** Whether the event loop waits for messages. */
+  keepAlive(wanted: boolean): void;
   close(): void;
 }
 

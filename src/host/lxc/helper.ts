@@ -65,6 +65,7 @@ export class Helper {
       this.#pending.delete(id);
       throw error;
     }
+    this.#keepAlive();
     return { id, reply };
   }
 
@@ -72,6 +73,7 @@ export class Helper {
   exited(id: number): Promise<number> {
     return new Promise((resolve, reject) => {
       this.#watched.set(id, { resolve, reject });
+      this.#keepAlive();
     });
   }
 
@@ -101,12 +103,18 @@ export class Helper {
       join(nativeDir(), 'lockstep-helper'),
       (id, op, fields, fds) => {
         this.#received(id, op, fields, fds);
+        this.#keepAlive();
       },
       () => {
         this.#lost(zygote);
       },
     );
     return zygote;
+  }
+
+  /** The event loop goes on while somebody waits for a reply. */
+  #keepAlive(): void {
+    this.#zygote?.keepAlive(this.#pending.size + this.#watched.size > 0);
   }
 
   #received(id: number, op: number, fields: readonly string[], fds: readonly number[]): void {
