@@ -27,6 +27,7 @@ export function resolve(document: ManifestDocument): Resolved<NetworkSpec> {
       },
       mtu: optionValue('network/bridge', 'bridge.mtu', config) ?? 1500,
       hwaddr: optionValue('network/bridge', 'bridge.hwaddr', config),
+      dhcp4: ipv4?.dhcp === true,
     };
     return { spec, problems };
   } catch (error) {

@@ -11,6 +11,8 @@ export interface NetworkSpec {
   readonly mtu: number;
   /** Undefined: the one the bridge was made with. */
   readonly hwaddr: string | undefined;
+  /** Leases are served: what instances ask for. */
+  readonly dhcp4: boolean;
 }
 
 export interface Ipv4Spec {
@@ -41,5 +43,5 @@ export function nicNetwork(facts: Facts, ref: ResourceRef): { bridge: string; mt
   const spec = facts.desired(ref) as NetworkSpec | undefined;
   if (spec === undefined) return undefined;
   const bridge = bridgeOf(facts.recorded(ref)) ?? bridgeName(facts.prefix, ref);
-  return { bridge, mtu: spec.mtu, dhcp: spec.ipv4?.dhcp === true };
+  return { bridge, mtu: spec.mtu, dhcp: spec.dhcp4 };
 }
