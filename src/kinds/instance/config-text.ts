@@ -2,7 +2,7 @@
 import { AppError } from '../../core/errors.ts';
 import type { ConfigItem } from '../../host/devices/device-spec.ts';
 
-const KEY = /^lxc\.[a-z0-9_.]+$/;
+const KEY = /^lxc\.[A-Za-z0-9_./-]+$/;
 // oxlint-disable-next-line no-control-regex -- finding control characters is its purpose
 const CONTROL = /[\u0000-\u001f\u007f]/;
 
@@ -28,12 +28,13 @@ export function configOwner(text: string): string | undefined {
 }
 
 function checkedValue(key: string, value: string): string {
-  const problem = KEY.test(key) && !REFUSED_KEYS.includes(key) ? valueProblem(value) : 'the key is not allowed';
+  const problem = KEY.test(key) && !REFUSED_KEYS.includes(key) ? settingProblem(value) : 'the key is not allowed';
   if (problem === undefined) return value;
   throw new AppError('VALUE_INVALID', { key }, { message: `The LXC setting "${key}" cannot be written: ${problem}.` });
 }
 
-function valueProblem(value: string): string | undefined {
+/** Why a value cannot stand in the configuration, or undefined. */
+export function settingProblem(value: string): string | undefined {
   // liblxc takes a newline as the end of the value, and the rest as another setting: a hook, for one.
   if (CONTROL.test(value)) return 'its value holds a control character';
   // It trims blanks and strips quotes when it reads the file, so the value would not be the one that was meant.

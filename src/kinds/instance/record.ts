@@ -1,7 +1,7 @@
 // instance.json: who a directory below instances/ belongs to, and what the planner wants to read back. Its copy started.json says with
 // what the running container was started. Secrets stand in it as fingerprints.
 import { canonicalJson, hashOf, sha256Hex } from '../../core/hash.ts';
-import type { ExpandedConfig, ExpandedDevices, InstanceState } from './spec.ts';
+import type { ExpandedConfig, ExpandedDevices, InstanceState, RestartPolicy } from './spec.ts';
 import { isSecretKey } from './spec.ts';
 
 export interface RecordedNic {
@@ -11,7 +11,7 @@ export interface RecordedNic {
 }
 
 export interface RecordedImage {
-  /** `project/name` of the Image object. */
+  /** Name of the Image object. */
   readonly name: string;
   readonly fingerprint: string;
   readonly haltSignal?: string;
@@ -21,10 +21,13 @@ export interface RecordedImage {
 export interface InstanceRecord {
   readonly version: 1;
   readonly uid: string;
-  readonly project: string;
-  readonly name: string;
+  /** `Instance/project/-/name`. */
+  readonly ref: string;
   /** The source that declares it. */
   readonly source: string;
+  readonly protected: boolean;
+  /** As in the ledger, by what they are for. */
+  readonly allocations: Readonly<Record<string, string>>;
   /** `making` until every step of the creation is done. */
   readonly stage: 'making' | 'made';
   readonly state: InstanceState;
@@ -34,8 +37,6 @@ export interface InstanceRecord {
   readonly heldBoot?: string;
   readonly image: RecordedImage;
   readonly pool: string;
-  /** First host id; not set for a privileged instance. */
-  readonly idBase?: number;
   readonly nics: readonly RecordedNic[];
   /** Host paths that decide what its devices are. */
   readonly hostPaths: readonly string[];
@@ -43,16 +44,29 @@ export interface InstanceRecord {
   readonly knobs: Readonly<Record<string, string>>;
   /** Hash of the cloud-init seed on its disk. */
   readonly seed?: string;
-  readonly profiles: readonly string[];
-  /** LXD's maps after the merge of profiles. */
-  readonly config: ExpandedConfig;
-  readonly devices: ExpandedDevices;
-  /** Of config and devices. */
+  /** The instance as a manifest of its own, profiles merged into it: ownership and intent can be read back when the ledger is lost. */
+  readonly document: RecordedDocument;
+  /** Of the document. */
   readonly hash: string;
 }
 
+export interface RecordedDocument {
+  readonly apiVersion: 'lockstep/v1';
+  readonly kind: 'Instance';
+  readonly metadata: { readonly name: string; readonly project: string };
+  readonly spec: {
+    readonly image: string;
+    readonly profiles: readonly [];
+    readonly state: InstanceState;
+    readonly restart: { readonly policy: RestartPolicy };
+    /** LXD's maps after the merge of profiles, secrets as fingerprints. */
+    readonly config: ExpandedConfig;
+    readonly devices: ExpandedDevices;
+  };
+}
+
 export function recordText(record: Omit<InstanceRecord, 'hash'>): string {
-  const full = { ...record, hash: hashOf({ config: record.config, devices: record.devices }) };
+  const full = { ...record, hash: hashOf(record.document) };
   return `${canonicalJson(full)}\n`;
 }
 
@@ -69,25 +83,34 @@ export function parseRecord(text: string | undefined): InstanceRecord | undefine
 }
 
 function isRecord(value: unknown): value is InstanceRecord {
-  if (!isObject(value) || !isObject(value['image']) || !Array.isArray(value['nics']) || !Array.isArray(value['hostPaths'])) return false;
-  const texts = [
-    value['uid'],
-    value['project'],
-    value['name'],
-    value['stage'],
-    value['state'],
-    value['pool'],
-    value['image']['fingerprint'],
-  ];
-  const maps = [value['config'], value['devices'], value['knobs']];
-  return (
-    value['version'] === 1 &&
-    typeof value['generation'] === 'number' &&
-    texts.every((text) => typeof text === 'string') &&
-    maps.every(isObject) &&
-    value['nics'].every((nic) => isObject(nic) && typeof nic['device'] === 'string' && typeof nic['hwaddr'] === 'string') &&
-    value['hostPaths'].every((path) => typeof path === 'string')
-  );
+  if (!isObject(value) || value['version'] !== 1) return false;
+  const { image, nics, hostPaths, knobs, allocations, document } = value;
+  if (!isObject(image) || typeof image['fingerprint'] !== 'string' || typeof image['name'] !== 'string') return false;
+  if (!isList(nics, isNic) || !isList(hostPaths, isText) || !isTexts(knobs) || !isTexts(allocations)) return false;
+  const texts = [value['uid'], value['ref'], value['stage'], value['state'], value['pool']];
+  return texts.every(isText) && typeof value['generation'] === 'number' && isDocument(document);
+}
+
+function isDocument(value: unknown): boolean {
+  const spec = isObject(value) ? value['spec'] : undefined;
+  if (!isObject(spec)) return false;
+  return isTexts(spec['config']) && isObject(spec['devices']) && Object.values(spec['devices']).every(isTexts);
+}
+
+function isNic(value: unknown): boolean {
+  return isObject(value) && [value['device'], value['hwaddr'], value['bridge']].every(isText);
+}
+
+function isTexts(value: unknown): boolean {
+  return isObject(value) && Object.values(value).every(isText);
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string';
+}
+
+function isList(value: unknown, is: (one: unknown) => boolean): value is unknown[] {
+  return Array.isArray(value) && value.every(is);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -2,7 +2,7 @@
 // compare with what is there, and by the appliers to write it. Only what host paths lead to may be read in between.
 import { join } from 'node:path';
 import { AppError } from '../../core/errors.ts';
-import { refText, type ResourceRef } from '../../core/ref.ts';
+import { refKey, refText, type ResourceRef } from '../../core/ref.ts';
 import { limitGaps, limitKnobs } from '../../host/cgroup/knobs.ts';
 import type { ConfigItem, DeviceContext, DhcpHostEntry, NicNetwork } from '../../host/devices/device-spec.ts';
 import { deviceHostPaths, deviceParts } from '../../host/devices/registry.ts';
@@ -11,7 +11,7 @@ import type { HostPathReading } from '../../host/ports/files.ts';
 import type { DeviceNode } from '../../host/ports/lxc.ts';
 import { configText } from './config-text.ts';
 import { lxcConfig } from './lxc-config.ts';
-import { fingerprinted, type RecordedImage, type RecordedNic, recordText } from './record.ts';
+import { fingerprinted, type RecordedDocument, type RecordedImage, type RecordedNic, recordText } from './record.ts';
 import type { InstanceSpec, InstanceState } from './spec.ts';
 
 /** Everything that was decided about an instance while planning. */
@@ -28,6 +28,8 @@ export interface Target {
   readonly seccomp: string;
   readonly pool: string;
   readonly image: RecordedImage;
+  readonly allocations: Readonly<Record<string, string>>;
+  /** First host id; undefined for a privileged instance. */
   readonly idBase: number | undefined;
   readonly hwaddrs: Readonly<Record<string, string>>;
   readonly networks: Readonly<Record<string, NicNetwork>>;
@@ -77,25 +79,45 @@ export function render(target: Target, hostPaths: ReadonlyMap<string, HostPathRe
   const record = recordText({
     version: 1,
     uid,
-    project: target.ref.project,
-    name: target.ref.name,
+    ref: refKey(target.ref),
     source: target.source,
+    protected: spec.protect,
+    allocations: target.allocations,
     stage,
     state: target.state,
     generation: target.generation,
     ...(target.heldBoot === undefined ? {} : { heldBoot: target.heldBoot }),
     image: target.image,
     pool: target.pool,
-    ...(target.idBase === undefined ? {} : { idBase: target.idBase }),
     nics,
     hostPaths: targetHostPaths(spec),
     knobs: Object.fromEntries(limitKnobs(spec.limits, host, uid).map(({ file, value }) => [file, value])),
     ...(target.seed === undefined ? {} : { seed: target.seed }),
-    profiles: spec.profiles,
-    config: fingerprinted(uid, spec.config),
-    devices: spec.devices,
+    document: recordedDocument(target),
   });
   return { config: configText(uid, items), record, nodes, dhcpHosts, leftOut };
+}
+
+/** Its static leases, whatever its other devices are. */
+export function targetLeases(target: Target): DhcpHostEntry[] {
+  const context = contextFor(target, new Map(), 0);
+  return target.spec.deviceList.flatMap((device) => (device.type === 'nic' ? (deviceParts(device, context).dhcpHosts ?? []) : []));
+}
+
+function recordedDocument({ uid, ref, spec, image }: Target): RecordedDocument {
+  return {
+    apiVersion: 'lockstep/v1',
+    kind: 'Instance',
+    metadata: { name: ref.name, project: ref.project },
+    spec: {
+      image: image.name,
+      profiles: [],
+      state: spec.state,
+      restart: { policy: spec.restart },
+      config: fingerprinted(uid, spec.config),
+      devices: spec.devices,
+    },
+  };
 }
 
 function contextFor(target: Target, hostPaths: ReadonlyMap<string, HostPathReading>, nicIndex: number): DeviceContext {

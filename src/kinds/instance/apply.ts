@@ -1,0 +1,131 @@
+// Carries out changes of an instance. Every effect is a step of its own and safe to repeat; nothing is decided here but what a host path
+// leads to, which is read right before it is written down.
+import { AppError } from '../../core/errors.ts';
+import { lxcName } from '../../core/names.ts';
+import { type ResourceRef, refText } from '../../core/ref.ts';
+import type { HostPathReading } from '../../host/ports/files.ts';
+import type { Host } from '../../host/ports/host.ts';
+import type { VolumeId } from '../../host/ports/storage.ts';
+import type { Appliers, Outcome } from '../changes.ts';
+import type { InstanceChangeTable } from './changes.ts';
+import { render, type Target, targetHostPaths } from './render.ts';
+
+function rootVolume(ref: ResourceRef): VolumeId {
+  return { type: 'container', name: lxcName(ref) };
+}
+
+async function readHostPaths(host: Host, target: Target): Promise<ReadonlyMap<string, HostPathReading>> {
+  const readings = targetHostPaths(target.spec).map(async (path) => [path, await host.files.stat(path)] as const);
+  return new Map(await Promise.all(readings));
+}
+
+const create: Appliers<InstanceChangeTable>['create'] = async (host, ref, { target, pool, image, seed, revive }, run) => {
+  if (target === undefined) {
+    throw new AppError('IMAGE_MISSING', { image }, { message: `The image "${image}" of ${refText(ref)} is not there yet.` });
+  }
+  const name = lxcName(ref);
+  const hostPaths = await readHostPaths(host, target);
+  const making = render(target, hostPaths, 'making');
+  const made = render(target, hostPaths, 'made');
+  // First of all who it is: whatever a crash leaves behind from here on can be told to be ours, and finished.
+  await run.step('define', () => host.lxc.define(name, making));
+  if (revive === undefined) {
+    const { fingerprint } = target.image;
+    const volume = { name, fingerprint, ownerId: target.idBase ?? 0, sizeBytes: target.spec.root.sizeBytes };
+    run.progress(`making the root file system from ${image}`);
+    await run.step('volume', () => host.storage.createContainerVolume(pool, volume, run.signal));
+  } else {
+    await run.step('volume', () => host.storage.unburyVolume(pool, revive, rootVolume(ref), run.signal));
+  }
+  await run.step('device nodes', () => host.lxc.setDeviceNodes(name, making.nodes));
+  for (const lease of making.dhcpHosts) {
+    await run.step(`lease ${lease.key}`, () => host.network.setDhcpHost(lease.bridge, lease.key, lease.host));
+  }
+  if (seed.length > 0) await run.step('cloud-init seed', () => host.lxc.writeInRootfs(target.rootfs, seed));
+  await run.step('record', () => host.lxc.define(name, made));
+  return 'done';
+};
+
+const undo: Appliers<InstanceChangeTable>['undo'] = async (host, ref, { pool, volume }, run) => {
+  if (volume) await run.step('volume', () => host.storage.deleteVolume(pool, rootVolume(ref), run.signal));
+  await run.step('undefine', () => host.lxc.undefine(lxcName(ref)));
+  return 'done';
+};
+
+const configure: Appliers<InstanceChangeTable>['configure'] = async (host, ref, { target, seed }, run) => {
+  const name = lxcName(ref);
+  const rendered = render(target, await readHostPaths(host, target));
+  await run.step('device nodes', () => host.lxc.setDeviceNodes(name, rendered.nodes));
+  if (seed.length > 0) await run.step('cloud-init seed', () => host.lxc.writeInRootfs(target.rootfs, seed));
+  // Last, because the record is what the next look compares with.
+  await run.step('define', () => host.lxc.define(name, rendered));
+  return 'done';
+};
+
+const setLimits: Appliers<InstanceChangeTable>['setLimits'] = async (host, ref, { writes }, run) => {
+  for (const { file, to } of writes) await run.step(file, () => host.lxc.setCgroup(lxcName(ref), file, to));
+  return 'done';
+};
+
+const setSize: Appliers<InstanceChangeTable>['setSize'] = async (host, ref, { pool, to }, run) => {
+  await run.step('size', () => host.storage.setVolumeSize(pool, rootVolume(ref), to, run.signal));
+  return 'done';
+};
+
+const setDhcpHosts: Appliers<InstanceChangeTable>['setDhcpHosts'] = async (host, _ref, { set, remove }, run) => {
+  for (const { bridge, key } of remove) await run.step(`remove lease ${key}`, () => host.network.removeDhcpHost(bridge, key));
+  for (const lease of set) await run.step(`lease ${lease.key}`, () => host.network.setDhcpHost(lease.bridge, lease.key, lease.host));
+  return 'done';
+};
+
+const start: Appliers<InstanceChangeTable>['start'] = async (host, ref, _change, run) => {
+  await run.step('start', () => host.lxc.start(lxcName(ref), run.signal));
+  return 'done';
+};
+
+const shutdown: Appliers<InstanceChangeTable>['shutdown'] = async (host, ref, { timeoutMs }, run): Promise<Outcome> => {
+  await run.step('shutdown', () => host.lxc.shutdown(lxcName(ref)));
+  return { waiting: 'its shutdown', deadlineMs: timeoutMs };
+};
+
+const kill: Appliers<InstanceChangeTable>['kill'] = async (host, ref, _change, run) => {
+  await run.step('kill', () => host.lxc.kill(lxcName(ref), run.signal));
+  return 'done';
+};
+
+const freeze: Appliers<InstanceChangeTable>['freeze'] = async (host, ref, _change, run) => {
+  await run.step('freeze', () => host.lxc.freeze(lxcName(ref), run.signal));
+  return 'done';
+};
+
+const unfreeze: Appliers<InstanceChangeTable>['unfreeze'] = async (host, ref, _change, run) => {
+  await run.step('unfreeze', () => host.lxc.unfreeze(lxcName(ref), run.signal));
+  return 'done';
+};
+
+const remove: Appliers<InstanceChangeTable>['delete'] = async (host, ref, { tombstone, dhcp }, run) => {
+  const name = lxcName(ref);
+  await run.step('kill', () => host.lxc.kill(name, run.signal));
+  if (tombstone !== undefined) {
+    await run.step('bury', () => host.storage.buryVolume(tombstone.pool, rootVolume(ref), tombstone.name, run.signal));
+  }
+  for (const { bridge, key } of dhcp) await run.step(`remove lease ${key}`, () => host.network.removeDhcpHost(bridge, key));
+  // Last: as long as its directory is there, what is left can be told to be ours.
+  await run.step('undefine', () => host.lxc.undefine(name));
+  return 'done';
+};
+
+export const appliers: Appliers<InstanceChangeTable> = {
+  create,
+  undo,
+  configure,
+  setLimits,
+  setSize,
+  setDhcpHosts,
+  start,
+  shutdown,
+  kill,
+  freeze,
+  unfreeze,
+  delete: remove,
+};

@@ -1,0 +1,54 @@
+// What can be done to an instance. Every row holds all that its applier needs, decided while planning.
+import type { KnobWrite } from '../../host/cgroup/knobs.ts';
+import type { DhcpHostEntry } from '../../host/devices/device-spec.ts';
+import type { RootfsFile } from '../../host/ports/lxc.ts';
+import type { Changes } from '../changes.ts';
+import type { FieldChange } from '../kind.ts';
+import type { Target } from './render.ts';
+
+export interface DhcpKey {
+  readonly bridge: string;
+  readonly key: string;
+}
+
+/** Why an instance that runs is stopped. */
+export type StopReason = 'state' | 'restart';
+
+export interface InstanceChangeTable {
+  /** Makes it, or finishes what a crash left half-made. */
+  create: {
+    /** Undefined while its image is not there: planned, but not to be started yet. */
+    target: Target | undefined;
+    pool: string;
+    image: string;
+    seed: readonly RootfsFile[];
+    /** The tombstone its root volume is brought back from (undelete). */
+    revive: string | undefined;
+    because: 'absent' | 'half-made' | 'root lost';
+  };
+  /** Removes a half-made one that was begun with another image or pool. */
+  undo: { pool: string; volume: boolean; because: string };
+  /** Writes configuration, record, device nodes; and the seed when it is not running. */
+  configure: {
+    target: Target;
+    seed: readonly RootfsFile[];
+    fields: readonly FieldChange[];
+    /** They were changed from outside: nothing declared differs. */
+    repair: boolean;
+  };
+  setLimits: { writes: readonly KnobWrite[]; repair: boolean };
+  setSize: { pool: string; from: number | undefined; to: number | undefined };
+  setDhcpHosts: { set: readonly DhcpHostEntry[]; remove: readonly DhcpKey[] };
+  start: { because: string };
+  shutdown: { because: StopReason; fields: readonly FieldChange[]; timeoutMs: number };
+  kill: { because: StopReason; afterMs: number };
+  freeze: {};
+  unfreeze: {};
+  delete: {
+    /** Where its root volume goes; undefined when it has none. */
+    tombstone: { readonly pool: string; readonly name: string } | undefined;
+    dhcp: readonly DhcpKey[];
+  };
+}
+
+export type InstanceChange = Changes<InstanceChangeTable>;

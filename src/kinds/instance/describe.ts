@@ -1,0 +1,75 @@
+// Changes of an instance in words, for plan, audit log and events. Never a secret: values of secret keys are not in the fields.
+import { basename } from 'node:path';
+import type { Described, FieldChange } from '../kind.ts';
+import { formatSize } from '../../core/units.ts';
+import type { InstanceChange } from './changes.ts';
+
+export function describe(change: InstanceChange): Described {
+  switch (change.do) {
+    case 'create':
+      return { verdict: change.because === 'absent' ? 'create' : 'repair', summary: createSummary(change), fields: [] };
+    case 'undo':
+      return { verdict: 'repair', summary: `remove what is half-made in pool "${change.pool}": ${change.because}`, fields: [] };
+    case 'configure':
+      return { verdict: change.repair ? 'repair' : 'live', summary: configureSummary(change), fields: change.fields };
+    case 'setLimits':
+      return {
+        verdict: change.repair ? 'repair' : 'live',
+        summary: change.repair ? 'put its limits back, which were changed from outside' : 'apply limits',
+        fields: change.writes.map(({ file, from, to }) => ({ field: file, ...(from === undefined ? {} : { from }), to })),
+      };
+    case 'setSize':
+      return { verdict: 'live', summary: `set the size of the root disk to ${sizeText(change.to)}`, fields: [sizeField(change)] };
+    case 'setDhcpHosts':
+      return { verdict: 'live', summary: 'set its static leases', fields: leaseFields(change) };
+    case 'start':
+      return { verdict: 'power', summary: `start, because ${change.because}`, fields: [] };
+    case 'shutdown':
+      return {
+        verdict: change.because === 'restart' ? 'restart' : 'power',
+        summary: change.because === 'restart' ? 'shut down, to start with what has changed' : 'shut down',
+        fields: change.fields,
+        ...(change.because === 'restart' ? { downtime: `about 1 s and its shutdown (at most ${change.timeoutMs / 1000} s)` } : {}),
+      };
+    case 'kill':
+      return { verdict: 'power', summary: `stop by force: it did not shut down within ${change.afterMs / 1000} s`, fields: [] };
+    case 'freeze':
+      return { verdict: 'power', summary: 'freeze', fields: [] };
+    case 'unfreeze':
+      return { verdict: 'power', summary: 'unfreeze', fields: [] };
+    default:
+      return { verdict: 'delete', summary: deleteSummary(change), fields: [] };
+  }
+}
+
+function createSummary({ image, pool, revive, because }: Extract<InstanceChange, { do: 'create' }>): string {
+  if (revive !== undefined) return `bring it back from tombstone "${basename(revive)}" in pool "${pool}"`;
+  const what = `create from image "${image}" in pool "${pool}"`;
+  if (because === 'absent') return what;
+  return because === 'half-made' ? `finish what is half-made: ${what}` : `${what}: its root volume is gone`;
+}
+
+function configureSummary({ repair, seed }: Extract<InstanceChange, { do: 'configure' }>): string {
+  if (repair) return 'write its configuration again, which was changed from outside';
+  return seed.length > 0 ? 'write its configuration and cloud-init seed' : 'write its configuration';
+}
+
+function deleteSummary({ tombstone }: Extract<InstanceChange, { do: 'delete' }>): string {
+  return tombstone === undefined ? 'delete' : `delete; its root volume stays as tombstone "${tombstone.name}" in pool "${tombstone.pool}"`;
+}
+
+function sizeText(bytes: number | undefined): string {
+  return bytes === undefined ? 'unlimited' : formatSize(bytes);
+}
+
+function sizeField({ from, to }: Extract<InstanceChange, { do: 'setSize' }>): FieldChange {
+  return { field: 'devices.root.size', from: sizeText(from), to: sizeText(to) };
+}
+
+function leaseFields({ set, remove }: Extract<InstanceChange, { do: 'setDhcpHosts' }>): FieldChange[] {
+  const device = (key: string): string => `devices.${key.slice(key.indexOf('.') + 1)}`;
+  return [
+    ...set.map(({ key, host }) => ({ field: device(key), to: `${host.hwaddr} ${host.address ?? 'any address'}` })),
+    ...remove.map(({ key, bridge }) => ({ field: device(key), from: `lease on ${bridge}` })),
+  ];
+}

@@ -1,0 +1,239 @@
+// The changes that lead from an instance as it is to what it should be. Pure.
+//
+//   not declared        -> delete
+//   absent, half-made   -> (undo) create -> start
+//   there               -> limits, size, leases, configuration as they should be; then power:
+//                          stopped  -> start, where restart policy and back-off say so
+//                          running  -> shutdown (kill when it takes too long) and start, where a change needs it
+import { AppError } from '../../core/errors.ts';
+import { hashOf } from '../../core/hash.ts';
+import { type KnobWrite, knobWrites, limitKnobs, sameKnobValue, unlimitedValue } from '../../host/cgroup/knobs.ts';
+import type { DhcpHostEntry } from '../../host/devices/device-spec.ts';
+import type { DiffInput, FieldChange, PlannedStep } from '../kind.ts';
+import { type InstanceActual, isUp } from './actual.ts';
+import type { DhcpKey, InstanceChange, StopReason } from './changes.ts';
+import { cloudInitSeed, type Seed } from './cloud-init.ts';
+import { compareExpanded, needingRestart } from './compare.ts';
+import { poolHasQuotas } from './neighbours.ts';
+import { decideStart, isHeld, type PowerInput } from './power.ts';
+import { fingerprinted } from './record.ts';
+import { render, type Rendered, type Target, targetHostPaths, targetLeases } from './render.ts';
+import type { InstanceSpec } from './spec.ts';
+import { baseOf, makeTarget, poolRef } from './target.ts';
+
+type Input = DiffInput<InstanceSpec, InstanceActual>;
+type Step = PlannedStep<InstanceChange>;
+
+export function diff(input: Input): readonly Step[] {
+  const { desired, actual } = input;
+  if (actual !== undefined && isForeign(actual, input.recorded.uid)) return [];
+  if (desired === undefined) return actual === undefined ? [] : [deletion(actual, input)];
+  if (actual === undefined) return creation(desired, undefined, 'absent', input);
+  if (!isUp(actual)) {
+    const because = unfinished(actual);
+    if (because !== undefined) return creation(desired, actual, because, input);
+  }
+  return converge(desired, actual, input);
+}
+
+/** Its directory says another owner: never touched, whatever is declared. */
+export function isForeign(actual: InstanceActual, uid: string): boolean {
+  return actual.owner !== undefined && actual.owner !== uid;
+}
+
+function deletion(actual: InstanceActual, { recorded, facts }: Input): Step {
+  const { volume } = actual;
+  const tombstone =
+    volume.is === 'there' || volume.is === 'inactive' ? { pool: volume.pool, name: `${recorded.uid}.${facts.now}` } : undefined;
+  return { change: { do: 'delete', tombstone, dhcp: (actual.dhcpHosts ?? []).map(({ bridge, key }) => ({ bridge, key })) } };
+}
+
+function unfinished(actual: InstanceActual): 'half-made' | 'root lost' | undefined {
+  if (actual.record?.stage !== 'made' || actual.config === undefined) return 'half-made';
+  const { volume } = actual;
+  if (volume.is === 'missing' || volume.is === 'none') return 'root lost';
+  return volume.is === 'there' && !volume.reading.complete ? 'half-made' : undefined;
+}
+
+function creation(
+  spec: InstanceSpec,
+  actual: InstanceActual | undefined,
+  because: 'absent' | 'half-made' | 'root lost',
+  { ref, recorded, facts }: Input,
+): Step[] {
+  const lost = because === 'root lost';
+  // A lost root is made anew from what is declared now: the image it was made from may be gone.
+  const base = baseOf(spec, lost ? undefined : actual, recorded, facts);
+  const seed = cloudInitSeed(spec, recorded.uid, ref.name);
+  const decisions = { generation: (actual?.record?.generation ?? 1) + (lost ? 1 : 0), heldBoot: undefined, seed: seed?.hash };
+  const target = base.image === undefined ? undefined : makeTarget(ref, spec, { ...base, image: base.image }, recorded, facts, decisions);
+  const steps: Step[] = [];
+  const begun = actual?.record?.stage === 'making' ? actual.record : undefined;
+  if (begun !== undefined && base.image !== undefined && (begun.pool !== base.pool || begun.image.fingerprint !== base.image.fingerprint)) {
+    const what = begun.pool === base.pool ? 'image' : 'pool';
+    steps.push({
+      change: { do: 'undo', pool: begun.pool, volume: actual?.volume.is === 'there', because: `it was begun with another ${what}` },
+    });
+  }
+  steps.push({
+    change: {
+      do: 'create',
+      target,
+      pool: base.pool,
+      image: base.image?.name ?? spec.image.name,
+      seed: seed?.files ?? [],
+      revive: recorded.tombstone?.name,
+      because,
+    },
+  });
+  return spec.state === 'Stopped' ? steps : [...steps, ...startSteps(spec, { because: 'it is declared to run' })];
+}
+
+function startSteps(spec: InstanceSpec, { because, notBefore }: { because: string; notBefore?: number }): Step[] {
+  const start: Step = { change: { do: 'start', because }, ...(notBefore === undefined ? {} : { notBefore }) };
+  return spec.state === 'Frozen' ? [start, { change: { do: 'freeze' } }] : [start];
+}
+
+function converge(spec: InstanceSpec, actual: InstanceActual, input: Input): Step[] {
+  const desired = { config: fingerprinted(input.recorded.uid, spec.config), devices: spec.devices };
+  const restart = actual.started === undefined ? [] : needingRestart(compareExpanded(actual.started.document.spec, desired));
+  const decided = decideTarget(spec, actual, input, restart);
+  if (decided === undefined) return [];
+  const { target, seed, power } = decided;
+  const files = filesOf(target, actual);
+  const steps = [...liveSteps(target, actual, input), ...configureSteps(target, isUp(actual) ? undefined : seed, files, actual, desired)];
+  if (!isUp(actual)) {
+    if (spec.state === 'Stopped') return steps;
+    const decision = decideStart(power);
+    return decision.start ? [...steps, ...startSteps(spec, decision)] : steps;
+  }
+  if (spec.state === 'Stopped') return [...steps, ...stopSteps('state', [], spec, actual, input)];
+  // It is not taken down for what cannot be given to it anyway.
+  if (restart.length === 0 || files instanceof AppError) return [...steps, ...thaw(spec, actual)];
+  const stop = stopSteps('restart', restart, spec, actual, input);
+  if (stop.length === 0) return steps;
+  const reseed = seed === undefined ? [] : configureSteps({ ...target, seed: seed.hash }, seed, files, actual, desired);
+  return [...steps, ...stop, ...reseed, ...startSteps(spec, { because: 'it was stopped to be changed' })];
+}
+
+function thaw(spec: InstanceSpec, actual: InstanceActual): Step[] {
+  if (spec.state === 'Frozen' && actual.power === 'Running') return [{ change: { do: 'freeze' } }];
+  if (spec.state === 'Running' && actual.power === 'Frozen') return [{ change: { do: 'unfreeze' } }];
+  return [];
+}
+
+function stopSteps(because: StopReason, fields: readonly FieldChange[], spec: InstanceSpec, actual: InstanceActual, input: Input): Step[] {
+  const { recorded, facts } = input;
+  const { waiting } = recorded;
+  if (waiting?.change === 'shutdown' && facts.now >= waiting.sinceMs + waiting.deadlineMs) {
+    return [{ change: { do: 'kill', because, afterMs: waiting.deadlineMs } }];
+  }
+  // It is going down or coming up by itself: look again at its next event.
+  if (waiting === undefined && (actual.power === 'Stopping' || actual.power === 'Starting')) return [];
+  const shutdown: Step = { change: { do: 'shutdown', because, fields, timeoutMs: spec.shutdownTimeoutMs } };
+  // A frozen process gets no signal.
+  return actual.power === 'Frozen' ? [{ change: { do: 'unfreeze' } }, shutdown] : [shutdown];
+}
+
+interface Decided {
+  readonly target: Target;
+  readonly power: PowerInput;
+  /** To be written as soon as it is down. */
+  readonly seed: Seed | undefined;
+}
+
+/** Undefined when it runs without anything that says from what it was made. */
+function decideTarget(
+  spec: InstanceSpec,
+  actual: InstanceActual,
+  { ref, recorded, facts }: Input,
+  restart: readonly FieldChange[],
+): Decided | undefined {
+  const base = baseOf(spec, actual, recorded, facts);
+  if (base.image === undefined) return undefined;
+  const { record, started } = actual;
+  const up = isUp(actual);
+  const shouldBeUp = spec.state !== 'Stopped';
+  const wantedAgain = record?.state === 'Stopped' && shouldBeUp && !up;
+  const before = (record?.generation ?? started?.generation ?? 1) + (wantedAgain ? 1 : 0);
+  const changed = started === undefined || before !== started.generation || restart.length > 0;
+  const power: PowerInput = { spec, actual, recorded, facts, wanted: changed };
+  const booting = !changed && !up && shouldBeUp && spec.restart !== 'Always' && recorded.firstLookSinceBoot;
+  // Remembered as wanted, so that needs that are not met yet at the first look do not make it forgotten at the second.
+  const generation = booting && decideStart(power).start ? before + 1 : before;
+  const heldBoot = !up && shouldBeUp && isHeld(power) ? facts.bootId : undefined;
+  const wantedSeed = cloudInitSeed(spec, recorded.uid, ref.name);
+  const seed = wantedSeed !== undefined && wantedSeed.hash !== record?.seed && actual.volume.is === 'there' ? wantedSeed : undefined;
+  const decisions = { generation, heldBoot, seed: up ? record?.seed : (seed?.hash ?? record?.seed) };
+  const target = makeTarget(ref, spec, { ...base, image: base.image }, recorded, facts, decisions);
+  return { target, power: { ...power, wanted: changed || generation !== before }, seed };
+}
+
+function liveSteps(target: Target, actual: InstanceActual, input: Input): Step[] {
+  const steps: Step[] = [];
+  const limits = limitWrites(target, actual);
+  if (limits.length > 0) {
+    const meant = actual.record?.knobs ?? {};
+    const repair = limits.every(({ file, to }) => meant[file] !== undefined && sameKnobValue(file, to, meant[file]));
+    steps.push({ change: { do: 'setLimits', writes: limits, repair } });
+  }
+  const { volume } = actual;
+  if (volume.is === 'there' && volume.pool === input.desired?.root.pool && poolHasQuotas(poolRef(volume.pool), input.facts)) {
+    const to = target.spec.root.sizeBytes;
+    if (volume.reading.sizeBytes !== to) steps.push({ change: { do: 'setSize', pool: volume.pool, from: volume.reading.sizeBytes, to } });
+  }
+  return [...steps, ...leaseSteps(target, actual)];
+}
+
+/** Of a running instance: what its control files should say, and those that only its records name back to unlimited. */
+function limitWrites(target: Target, actual: InstanceActual): KnobWrite[] {
+  if (actual.power !== 'Running' && actual.power !== 'Frozen') return [];
+  const meant = limitKnobs(target.spec.limits, target.host, target.uid);
+  const named = new Set(meant.map(({ file }) => file));
+  for (const file of actual.knobs.keys()) {
+    const value = named.has(file) ? undefined : unlimitedValue(file, target.host);
+    if (value !== undefined) meant.push({ file, value });
+  }
+  return knobWrites(meant, actual.knobs);
+}
+
+function leaseSteps(target: Target, actual: InstanceActual): Step[] {
+  const now = new Map((actual.dhcpHosts ?? []).map((entry) => [`${entry.bridge} ${entry.key}`, entry]));
+  const set: DhcpHostEntry[] = [];
+  for (const entry of targetLeases(target)) {
+    const there = now.get(`${entry.bridge} ${entry.key}`);
+    now.delete(`${entry.bridge} ${entry.key}`);
+    if (there === undefined || hashOf(there.host) !== hashOf(entry.host)) set.push(entry);
+  }
+  const remove: DhcpKey[] = [...now.values()].map(({ bridge, key }) => ({ bridge, key }));
+  return set.length + remove.length === 0 ? [] : [{ change: { do: 'setDhcpHosts', set, remove } }];
+}
+
+/** The files as they should be; undefined while it is not known what a host path leads to (it is looked at when they are written). */
+export type Files = Rendered | undefined | AppError;
+
+export function filesOf(target: Target, actual: InstanceActual): Files {
+  if (targetHostPaths(target.spec).some((path) => !actual.hostPaths.has(path))) return undefined;
+  try {
+    return render(target, actual.hostPaths);
+  } catch (error) {
+    if (error instanceof AppError) return error;
+    throw error;
+  }
+}
+
+function configureSteps(
+  target: Target,
+  seed: Seed | undefined,
+  files: Files,
+  actual: InstanceActual,
+  desired: Pick<InstanceSpec, 'config' | 'devices'>,
+): Step[] {
+  // What runs keeps what it has while something it should have is missing; what is to start fails with the reason.
+  if (files instanceof AppError && (isUp(actual) || target.state === 'Stopped')) return [];
+  const rendered = files instanceof AppError ? undefined : files;
+  const sameRecord = rendered !== undefined && rendered.record === actual.recordText;
+  if (sameRecord && rendered.config === actual.config && seed === undefined) return [];
+  const fields = actual.record === undefined ? [] : compareExpanded(actual.record.document.spec, desired).map(({ field }) => field);
+  return [{ change: { do: 'configure', target, seed: seed?.files ?? [], fields, repair: sameRecord && seed === undefined } }];
+}

@@ -1,0 +1,125 @@
+// Reads one instance out of the round's shared readings. No process, no directory scan of its own; the only reads that are not shared are
+// the control files of a running container with limits.
+import { toAppError } from '../../core/errors.ts';
+import { lxcName } from '../../core/names.ts';
+import type { ResourceRef } from '../../core/ref.ts';
+import type { DhcpHostEntry } from '../../host/devices/device-spec.ts';
+import type { ContainerReading } from '../../host/ports/lxc.ts';
+import type { DhcpReading } from '../../host/ports/network.ts';
+import type { HostView } from '../../host/ports/view.ts';
+import type { Observed, Recorded } from '../kind.ts';
+import type { InstanceActual, RootVolume } from './actual.ts';
+import { configOwner } from './config-text.ts';
+import { type InstanceRecord, parseRecord } from './record.ts';
+import type { InstanceSpec } from './spec.ts';
+
+export async function observe(
+  view: HostView,
+  ref: ResourceRef,
+  recorded: Recorded | undefined,
+  signal: AbortSignal,
+): Promise<Observed<InstanceActual>> {
+  try {
+    signal.throwIfAborted();
+    return await read(view, lxcName(ref), recorded);
+  } catch (error) {
+    return { is: 'unknown', because: toAppError(error, 'HOST_UNREADABLE', { instance: ref.name }) };
+  }
+}
+
+async function read(view: HostView, name: string, recorded: Recorded | undefined): Promise<Observed<InstanceActual>> {
+  const container = (await view.containers()).get(name);
+  const record = parseRecord(container?.record);
+  const applied = recorded?.applied as Partial<InstanceSpec> | undefined;
+  const volume = await readVolume(view, name, record?.pool ?? applied?.root?.pool);
+  if (container === undefined && volume.is !== 'there') {
+    // Without its directory and with its pool out of reach nothing can be said about its data.
+    return volume.is === 'inactive' ? { is: 'present', actual: { ...NOTHING, volume } } : { is: 'absent' };
+  }
+  if (container === undefined) return { is: 'present', actual: { ...NOTHING, volume } };
+  const started = parseRecord(container.started);
+  const uid = recorded?.uid ?? record?.uid;
+  const dhcp = hasNics(record, started, applied) ? await view.dhcp() : undefined;
+  const actual: InstanceActual = {
+    power: container.power,
+    initPid: container.initPid,
+    monitorPid: container.monitorPid,
+    owner: record?.uid ?? (container.config === undefined ? undefined : configOwner(container.config)),
+    config: container.config,
+    recordText: container.record,
+    record,
+    started,
+    exit: container.exit,
+    volume,
+    hostPaths: record === undefined || record.hostPaths.length === 0 ? new Map() : await view.hostPaths(record.hostPaths),
+    knobs: await readKnobs(view, name, container, record, started),
+    dhcpHosts: dhcp === undefined || uid === undefined ? undefined : hostsOf(uid, dhcp),
+    addresses: dhcp === undefined || uid === undefined ? [] : addressesOf(uid, record, dhcp),
+  };
+  return { is: 'present', actual };
+}
+
+const NOTHING: Omit<InstanceActual, 'volume'> = {
+  power: 'Stopped',
+  initPid: undefined,
+  monitorPid: undefined,
+  owner: undefined,
+  config: undefined,
+  recordText: undefined,
+  record: undefined,
+  started: undefined,
+  exit: undefined,
+  hostPaths: new Map(),
+  knobs: new Map(),
+  dhcpHosts: undefined,
+  addresses: [],
+};
+
+async function readVolume(view: HostView, name: string, pool: string | undefined): Promise<RootVolume> {
+  if (pool === undefined) return { is: 'none' };
+  const listed = (await view.pools()).get(pool);
+  if (listed === undefined) return { is: 'missing', pool };
+  if (!listed.active) return { is: 'inactive', pool };
+  const reading = (await view.volumes(pool)).get(`container/${name}`);
+  return reading === undefined ? { is: 'missing', pool } : { is: 'there', pool, reading };
+}
+
+function hasNics(
+  record: InstanceRecord | undefined,
+  started: InstanceRecord | undefined,
+  applied: Partial<InstanceSpec> | undefined,
+): boolean {
+  const recordedNics = (record?.nics.length ?? 0) + (started?.nics.length ?? 0);
+  return recordedNics > 0 || applied?.deviceList?.some((device) => device.type === 'nic') === true;
+}
+
+async function readKnobs(
+  view: HostView,
+  name: string,
+  container: ContainerReading,
+  ...records: readonly (InstanceRecord | undefined)[]
+): Promise<ReadonlyMap<string, string>> {
+  if (container.power !== 'Running' && container.power !== 'Frozen') return new Map();
+  const files = new Set(records.flatMap((record) => Object.keys(record?.knobs ?? {})));
+  return files.size === 0 ? new Map() : view.cgroupValues(name, [...files]);
+}
+
+function hostsOf(uid: string, dhcp: ReadonlyMap<string, DhcpReading>): DhcpHostEntry[] {
+  const entries: DhcpHostEntry[] = [];
+  for (const [bridge, { hosts }] of dhcp) {
+    for (const [key, host] of hosts) if (key.startsWith(`${uid}.`)) entries.push({ bridge, key, host });
+  }
+  return entries;
+}
+
+function addressesOf(uid: string, record: InstanceRecord | undefined, dhcp: ReadonlyMap<string, DhcpReading>): string[] {
+  const found = new Set<string>();
+  for (const nic of record?.nics ?? []) {
+    const reading = dhcp.get(nic.bridge);
+    const fixed = reading?.hosts.get(`${uid}.${nic.device}`)?.address;
+    const leased = reading?.leases.find((lease) => lease.hwaddr.toLowerCase() === nic.hwaddr)?.address;
+    const address = leased ?? fixed;
+    if (address !== undefined) found.add(address);
+  }
+  return [...found];
+}

@@ -1,0 +1,175 @@
+// From an instance's document to its typed spec: profiles merged, defaults filled in, strings turned into numbers. Offline; problems are
+// located in the document that the value comes from, which may be a profile.
+import { AppError } from '../../core/errors.ts';
+import { DEFAULT_PROJECT, type KindName, makeRef, type ResourceRef } from '../../core/ref.ts';
+import type { SoftHard } from '../../core/units.ts';
+import type { LimitSpec } from '../../host/cgroup/knobs.ts';
+import type { FieldPath, ManifestDocument } from '../../schemas/document.ts';
+import { type Finding, problemIn } from '../../schemas/finding.ts';
+import { type Expanded, expandInstance } from '../../schemas/merge.ts';
+import type { Problem } from '../../schemas/problem.ts';
+import { type OptionKey, optionValue, type OptionValue } from '../../schemas/registry.ts';
+import type { Lookup, Resolved } from '../kind.ts';
+import { settingProblem } from './config-text.ts';
+import { resolveDevices } from './resolve-devices.ts';
+import type { CloudInitSpec, Dependency, InstanceSpec, InstanceState, RestartPolicy } from './spec.ts';
+
+/** The document's spec, valid against its schema. */
+interface InstanceManifest {
+  readonly image: string;
+  readonly state?: InstanceState;
+  readonly restart?: { readonly policy?: RestartPolicy };
+  readonly protect?: boolean;
+  readonly dependsOn?: readonly {
+    readonly kind?: KindName;
+    readonly name: string;
+    readonly project?: string;
+    readonly condition?: string;
+  }[];
+}
+
+export function resolve(document: ManifestDocument, lookup: Lookup): Resolved<InstanceSpec> {
+  const expanded = expandInstance(document, lookup);
+  const problems: Problem[] = [...expanded.problems];
+  const manifest = document.spec as InstanceManifest;
+  const image = resolveImage(manifest.image, document, lookup, problems);
+  const typed = resolveConfig(document, expanded, problems);
+  const devices = resolveDevices(document, expanded, lookup, problems);
+  if (problems.some((problem) => problem.severity === 'error') || typed === undefined || devices.root === undefined) {
+    return { spec: undefined, problems };
+  }
+  const spec: InstanceSpec = {
+    image,
+    profiles: expanded.profiles.map((profile) => profile.name),
+    state: manifest.state ?? 'Running',
+    restart: manifest.restart?.policy ?? 'Always',
+    ...typed,
+    protect: manifest.protect === true || typed.protect,
+    config: expanded.config,
+    devices: expanded.devices,
+    root: devices.root,
+    deviceList: devices.list,
+    dependsOn: dependencies(manifest, document),
+  };
+  return { spec, problems };
+}
+
+function resolveImage(name: string, document: ManifestDocument, lookup: Lookup, problems: Problem[]): ResourceRef {
+  const own = makeRef('Image', name, { project: document.ref.project });
+  if (lookup.document(own) !== undefined) return own;
+  const shared = makeRef('Image', name, { project: DEFAULT_PROJECT });
+  if (lookup.document(shared) !== undefined) return shared;
+  const remote = name.includes(':') || /^[0-9a-f]{12,64}$/.test(name);
+  problems.push(
+    problemIn(document, {
+      path: ['spec', 'image'],
+      rule: 'dangling-reference',
+      message: `There is no Image "${name}".`,
+      hint: remote
+        ? 'Images of remotes and fingerprints are not supported yet: declare an Image and name it here.'
+        : 'Declare it with "kind: Image", or name one that is declared.',
+    }),
+  );
+  return own;
+}
+
+function dependencies(manifest: InstanceManifest, document: ManifestDocument): Dependency[] {
+  return (manifest.dependsOn ?? []).map(({ kind = 'Instance', name, project, condition }) => ({
+    ref: makeRef(kind, name, { project: project ?? document.ref.project }),
+    condition: kind === 'Instance' && (condition ?? 'Running') !== 'Present' ? 'Running' : 'Present',
+  }));
+}
+
+type TypedConfig = Omit<
+  InstanceSpec,
+  'image' | 'profiles' | 'state' | 'restart' | 'config' | 'devices' | 'root' | 'deviceList' | 'dependsOn'
+>;
+
+function resolveConfig(document: ManifestDocument, expanded: Expanded, problems: Problem[]): TypedConfig | undefined {
+  const { config } = expanded;
+  const before = problems.length;
+  const value = <Key extends OptionKey<'instance'>>(key: Key): OptionValue<'instance', Key> | undefined => {
+    try {
+      return optionValue('instance', key, config);
+    } catch (error) {
+      problems.push(configProblem(document, expanded, key, error));
+      return undefined;
+    }
+  };
+  const processLimits: Record<string, SoftHard> = {};
+  const sysctls: Record<string, string> = {};
+  const environment: Record<string, string> = {};
+  for (const [key, text] of Object.entries(config)) {
+    const kernel = after(key, 'limits.kernel.');
+    const limit = kernel === undefined ? undefined : value(key as 'limits.kernel.nofile');
+    if (kernel !== undefined && limit !== undefined) processLimits[kernel] = limit;
+    const sysctl = after(key, 'linux.sysctl.');
+    if (sysctl !== undefined) sysctls[sysctl] = checked(text, text, key);
+    const variable = after(key, 'environment.');
+    if (variable !== undefined) environment[variable] = checked(text, `${variable}=${text}`, key);
+  }
+  function checked(text: string, written: string, key: string): string {
+    const problem = settingProblem(written);
+    if (problem !== undefined)
+      problems.push(locate(document, expanded, key, { rule: 'value', message: `"${key}" cannot be set: ${problem}.` }));
+    return text;
+  }
+  const typed: TypedConfig = {
+    protect: value('security.protection.delete') === true,
+    privileged: value('security.privileged') === true,
+    nesting: value('security.nesting') === true,
+    autostart: value('boot.autostart'),
+    shutdownTimeoutMs: (value('boot.host_shutdown_timeout') ?? 30) * 1000,
+    limits: limitsFrom(value),
+    processLimits,
+    sysctls,
+    environment,
+    cloudInit: cloudInitFrom(config),
+  };
+  return problems.length === before ? typed : undefined;
+}
+
+type ReadOption = <Key extends OptionKey<'instance'>>(key: Key) => OptionValue<'instance', Key> | undefined;
+
+function limitsFrom(value: ReadOption): LimitSpec {
+  return withoutUndefined({
+    cpu: value('limits.cpu'),
+    cpuAllowance: value('limits.cpu.allowance'),
+    cpuPriority: value('limits.cpu.priority'),
+    memory: value('limits.memory'),
+    memoryEnforce: value('limits.memory.enforce'),
+    memorySwap: value('limits.memory.swap'),
+    processes: value('limits.processes'),
+  });
+}
+
+type Defined<T> = { [Name in keyof T]?: Exclude<T[Name], undefined> };
+
+function withoutUndefined<T extends object>(source: T): Defined<T> {
+  return Object.fromEntries(Object.entries(source).filter(([, one]) => one !== undefined)) as Defined<T>;
+}
+
+function cloudInitFrom(config: Readonly<Record<string, string>>): CloudInitSpec | undefined {
+  const found = {
+    userData: config['cloud-init.user-data'],
+    vendorData: config['cloud-init.vendor-data'],
+    networkConfig: config['cloud-init.network-config'],
+  };
+  return Object.values(found).every((text) => text === undefined) ? undefined : found;
+}
+
+function after(key: string, prefix: string): string | undefined {
+  return key.startsWith(prefix) ? key.slice(prefix.length) : undefined;
+}
+
+function configProblem(document: ManifestDocument, expanded: Expanded, key: string, error: unknown): Problem {
+  if (!(error instanceof AppError)) throw error;
+  return locate(document, expanded, key, { rule: 'value', message: error.message });
+}
+
+/** The problem where the key's value stands: in the instance's document or in the profile that sets it. */
+function locate(document: ManifestDocument, expanded: Expanded, key: string, finding: Omit<Finding, 'path'>): Problem {
+  const from = expanded.merged.config.get(key)?.from;
+  const path: FieldPath = from?.path ?? ['spec', 'config', key];
+  return problemIn(from?.document ?? document, { ...finding, path });
+}
