@@ -22,4 +22,5 @@ export interface PeerCredentials {
   readonly gid: number;
 }
 
-export type PeerReader = (socket: Socket) => PeerCredentials | undefined;
+/** Throws FORBIDDEN when the connection is gone. */
+export type PeerReader = (socket: Socket) => PeerCredentials;

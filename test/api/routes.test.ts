@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { Ajv } from 'ajv';
 import type { TSchema } from 'typebox';
+import type { PeerReader } from '../../src/api/ports.ts';
 import {
   ApplyResultSchema,
   ConfirmationSchema,
@@ -28,10 +29,12 @@ function matches(schema: TSchema, value: unknown): void {
 let control: FakeControl;
 let events: FakeEvents;
 let api: ApiServer;
+let peer: PeerReader;
 
 beforeEach(async () => {
   control = new FakeControl();
   events = new FakeEvents();
+  peer = () => ({ pid: 1, uid: 1000, gid: 1000 });
   api = await createApi({
     control,
     operations: { exec: async () => Promise.reject(new AppError('LXC_NOT_RUNNING')) },
@@ -39,7 +42,7 @@ beforeEach(async () => {
     metrics: async () => 'lockstep_objects 3\n',
     log: silentLog,
     version: '0.1.0',
-    peer: () => ({ pid: 1, uid: 1000, gid: 1000 }),
+    peer: (socket) => peer(socket),
   });
 });
 
@@ -132,6 +135,15 @@ describe('status and objects', () => {
     const reply = await api.inject({ method: 'DELETE', url: '/v1/objects/StoragePool/-/-/fast' });
     assert.equal(reply.statusCode, 202);
     assert.deepEqual(control.calls, [{ what: 'delete', args: [FAST, 'uid:1000'] }]);
+  });
+
+  it('does nothing for a peer that cannot be named', async () => {
+    peer = () => {
+      throw new AppError('FORBIDDEN');
+    };
+    const reply = await api.inject({ method: 'DELETE', url: '/v1/objects/StoragePool/-/-/fast' });
+    assert.equal(reply.statusCode, 403);
+    assert.deepEqual(control.calls, []);
   });
 
   it('refuses to delete what a manifest declares, with its file and line', async () => {

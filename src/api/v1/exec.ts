@@ -50,8 +50,12 @@ export const execRoutes: Routes = (app, context) => {
         problemDocument(new AppError('TOO_MANY_REQUESTS', {}, { message: `${MAX_SESSIONS} commands are run over the API already.` }), path),
       );
     }
-    // Read now: after the client is gone there is nobody to ask.
-    const actor = context.actor(request.socket);
+    let actor: string;
+    try {
+      actor = context.actor(request.socket);
+    } catch (error) {
+      return refuse(socket, problemDocument(error, path));
+    }
     server.handleUpgrade(request, socket, head, (client) => {
       client.on('error', (error) => context.log.debug({ error: error.message }, 'exec connection failed'));
       void runSession(client, context, target, actor, path);
@@ -81,6 +85,7 @@ async function runSession(
   } catch (error) {
     const problem = problemDocument(error, path);
     if (problem.status >= 500) context.log.error({ path, code: problem.code, detail: problem.detail }, 'a command could not be run');
+    client.resume(); // paused behind the first frame: the answer to our close must be read
     client.send(JSON.stringify({ type: 'error', problem }), () => client.close(1011, problem.code));
   }
 }

@@ -1,0 +1,57 @@
+// The real server on a unix socket in a temporary directory, over a fake Control.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createApi } from '../../src/api/server.ts';
+import { AppError } from '../../src/core/errors.ts';
+import { silentLog } from '../../src/core/log.ts';
+import type { Operations } from '../../src/operations/operations.ts';
+import { FakeControl, FakeEvents } from './fake-control.ts';
+
+export class LiveServer {
+  readonly control = new FakeControl();
+  readonly events = new FakeEvents();
+  readonly directory: string;
+  readonly socketPath: string;
+  operations: Operations = {
+    exec: async () => {
+      throw new AppError('LXC_NOT_RUNNING', {}, { message: 'Instance "web" is not running.', hint: 'Start it.' });
+    },
+  };
+  #close: (() => Promise<void>) | undefined;
+
+  private constructor(directory: string) {
+    this.directory = directory;
+    this.socketPath = join(directory, 'lockstep.sock');
+  }
+
+  static async start(): Promise<LiveServer> {
+    const server = new LiveServer(await mkdtemp(join(tmpdir(), 'lockstep-api-')));
+    await server.listen();
+    return server;
+  }
+
+  async listen(): Promise<void> {
+    const api = await createApi({
+      control: this.control,
+      operations: { exec: (...call) => this.operations.exec(...call) },
+      events: this.events,
+      metrics: async () => '',
+      log: silentLog,
+      version: '0.1.0',
+      peer: () => ({ pid: 1, uid: 1000, gid: 1000 }),
+    });
+    await api.listenUnix(this.socketPath);
+    this.#close = () => api.close();
+  }
+
+  async stop(): Promise<void> {
+    await this.#close?.();
+    this.#close = undefined;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+    await rm(this.directory, { recursive: true, force: true });
+  }
+}
