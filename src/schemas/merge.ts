@@ -108,7 +108,7 @@ export function expandInstance(document: ManifestDocument, lookup: DocumentLooku
     profiles.push(ref);
     if (profile !== undefined) layers.push(layerOf(profile));
     else if (name !== DEFAULT_PROFILE) {
-      findings.push({ path: ['spec', 'profiles', at], rule: 'dangling-reference', message: `There is no profile "${name}".` });
+      findings.push({ path: ['spec', 'profiles', at], rule: 'dangling-reference', message: `There is no Profile "${name}".` });
     }
   }
   const merged = mergeLayers([...layers, layerOf(document), ...extra]);

@@ -31,8 +31,11 @@ export interface CheckResult {
   readonly unusable: ReadonlySet<RefKey>;
 }
 
-/** Checks documents that are valid each by itself. */
-export function checkDocuments(documents: readonly ManifestDocument[]): CheckResult {
+/**
+ * Checks documents that are valid each by itself. `claimed`: objects that are declared by documents with problems of their own
+ * (FileResult.claims); that they are missing here is not told again.
+ */
+export function checkDocuments(documents: readonly ManifestDocument[], claimed: ReadonlySet<RefKey> = new Set()): CheckResult {
   const problems = new Map<string, Problem>();
   const unusable = new Set<RefKey>();
   function add(problem: Problem, of: readonly ManifestDocument[]): void {
@@ -41,7 +44,7 @@ export function checkDocuments(documents: readonly ManifestDocument[]): CheckRes
     problems.set(`${problem.file}:${problem.line}:${problem.column}:${problem.message}`, problem);
   }
   for (const { document, finding } of duplicateObjects(documents)) add(problemIn(document, finding), [document]);
-  const context = new CheckContext(documents);
+  const context = new CheckContext(documents, claimed);
   for (const check of Object.values(CHECKS)) {
     for (const { document, finding, unusable: of } of check(context)) add(problemIn(document, finding), of);
   }

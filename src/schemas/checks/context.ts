@@ -29,14 +29,29 @@ export class CheckContext {
   readonly #expanded = new Map<ManifestDocument, Expanded>();
   #devices: readonly ExpandedDevice[] | undefined;
 
-  constructor(documents: readonly ManifestDocument[]) {
+  readonly #claimed: ReadonlySet<RefKey>;
+
+  constructor(documents: readonly ManifestDocument[], claimed: ReadonlySet<RefKey>) {
     this.documents = documents;
+    this.#claimed = claimed;
     this.#byRef = new Map(documents.map((document) => [refKey(document.ref), document]));
     this.#byKind = Map.groupBy(documents, (document) => document.kind);
   }
 
   document(ref: ResourceRef): ManifestDocument | undefined {
     return this.#byRef.get(refKey(ref));
+  }
+
+  /** It is declared, perhaps by a document that has problems of its own. */
+  isDeclared(ref: ResourceRef): boolean {
+    const key = refKey(ref);
+    return this.#byRef.has(key) || this.#claimed.has(key);
+  }
+
+  /** All its profiles can be read: what it has after merging them is what it will have. */
+  isComplete(instance: ManifestDocument): boolean {
+    const { profiles, problems } = this.expanded(instance);
+    return problems.length === 0 && !profiles.some((profile) => this.#claimed.has(refKey(profile)));
   }
 
   ofKind(kind: KindName): readonly ManifestDocument[] {

@@ -7,7 +7,6 @@ import { DEFAULT_PROFILE, layerOf, mergedLayer, profileNames } from '../merge.ts
 import { nearest } from '../nearest.ts';
 import { type CheckContext, type CheckFinding, deviceFinding, type ExpandedDevice } from './context.ts';
 
-/** An image named by (the first 12 or more digits of) its fingerprint need not be declared. */
 const FINGERPRINT = /^[0-9a-f]{12,64}$/;
 
 export function danglingReferences(context: CheckContext): readonly CheckFinding[] {
@@ -31,14 +30,15 @@ function instanceFindings(context: CheckContext, instance: ManifestDocument): Fi
   const { project } = instance.ref;
   const { image, dependsOn = [] } = instance.spec as InstanceManifest;
   for (const [at, name] of profileNames(instance).entries()) {
-    if (name === DEFAULT_PROFILE || context.document(makeRef('Profile', name, { project }))) continue;
+    if (name === DEFAULT_PROFILE || context.isDeclared(makeRef('Profile', name, { project }))) continue;
     findings.push({ path: ['spec', 'profiles', at], ...missing(context, 'Profile', name) });
   }
-  if (!context.document(makeRef('Image', image, { project })) && !FINGERPRINT.test(image)) {
-    findings.push({ path: ['spec', 'image'], ...missing(context, 'Image', image) });
+  if (!context.isDeclared(makeRef('Image', image, { project }))) {
+    const hint = FINGERPRINT.test(image) ? { hint: 'Fingerprints are not supported yet: declare an Image and name it here.' } : {};
+    findings.push({ path: ['spec', 'image'], ...missing(context, 'Image', image), ...hint });
   }
   for (const [at, { name }] of dependsOn.entries()) {
-    if (context.document(makeRef('Instance', name, { project }))) continue;
+    if (context.isDeclared(makeRef('Instance', name, { project }))) continue;
     findings.push({ path: ['spec', 'dependsOn', at, 'name'], ...missing(context, 'Instance', name) });
   }
   return findings;
@@ -47,10 +47,10 @@ function instanceFindings(context: CheckContext, instance: ManifestDocument): Fi
 function deviceFindings(context: CheckContext, device: ExpandedDevice): CheckFinding[] {
   const { network, pool } = device.options;
   const findings: CheckFinding[] = [];
-  if (network !== undefined && !context.document(makeRef('Network', network, { project: device.instance.ref.project }))) {
+  if (network !== undefined && !context.isDeclared(makeRef('Network', network, { project: device.instance.ref.project }))) {
     findings.push(deviceFinding(device, 'network', missing(context, 'Network', network)));
   }
-  if (pool !== undefined && !context.document(makeRef('StoragePool', pool))) {
+  if (pool !== undefined && !context.isDeclared(makeRef('StoragePool', pool))) {
     findings.push(deviceFinding(device, 'pool', missing(context, 'StoragePool', pool)));
   }
   return findings;

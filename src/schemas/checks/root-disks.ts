@@ -7,8 +7,8 @@ export function rootDisks(context: CheckContext): readonly CheckFinding[] {
     const roots = context.devicesOf(instance).filter(({ options }) => options['type'] === 'disk' && options['path'] === '/');
     if (roots.length === 1) continue;
     if (roots.length === 0) {
-      // With a profile missing, the root disk may well be in it; that problem is told by itself.
-      if (context.expanded(instance).problems.length > 0) continue;
+      // The root disk may well be in a profile that cannot be read; that problem is told by itself.
+      if (!context.isComplete(instance)) continue;
       const finding = {
         path: ['metadata', 'name'],
         rule: 'root-disk',

@@ -30,7 +30,7 @@ const restart = closed(
 
 export const instanceSpecSchema = closed(
   {
-    image: line("An Image object's name, or at least 12 hexadecimal digits of a fingerprint.", { maxLength: 255, examples: ['debian'] }),
+    image: line('Name of a declared Image.', { maxLength: 255, examples: ['debian'] }),
     profiles: Type.Optional(
       Type.Array(line("A profile's name.", { maxLength: 63 }), {
         maxItems: 64,
