@@ -1,0 +1,26 @@
+// The part of the addon that storage uses, typed. Blocking work runs on the addon's worker threads; errors have an errno `code`.
+import { loadNative } from '../lxc/binding.ts';
+
+export interface BtrfsCalls {
+  createSubvolume(path: string): Promise<void>;
+  /** A writable snapshot of the subvolume `source`. */
+  snapshot(source: string, destination: string): Promise<void>;
+  setReadonly(path: string, readonly: boolean): Promise<void>;
+  /** With the subvolumes inside it. Missing is fine. */
+  deleteSubvolume(path: string): Promise<void>;
+  /** `simple`: each extent counts for the subvolume that wrote it (kernel 6.7); else it counts where it is referred to. */
+  enableQuota(path: string, simple: boolean): Promise<void>;
+  /** ENOTCONN while quotas are off. 0 bytes: no limit. */
+  limitSubvolume(path: string, bytes: number): Promise<void>;
+  /** After the device below grew. */
+  growToDevice(path: string): Promise<void>;
+}
+
+interface StorageAddon {
+  readonly btrfs: BtrfsCalls;
+  takesIdmappedMounts(path: string): Promise<boolean>;
+}
+
+export function storageAddon(): StorageAddon {
+  return loadNative<StorageAddon>();
+}

@@ -1,0 +1,106 @@
+// One small record per pool, `<state-dir>/pools/NAME.json`, written before anything of the pool is made and removed after everything
+// is gone. So a pool is known and found again without the ledger, mounted or not, and half-made ones too. Beside them lies the
+// identity of this state directory, which marks what is ours.
+import { randomUUID } from 'node:crypto';
+import { chmod, link, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AppError, isErrno } from '../../core/errors.ts';
+import type { Paths } from '../../core/paths.ts';
+import type { PoolTarget } from '../ports/storage.ts';
+
+const RECORD_SUFFIX = '.json';
+const OWNER_FILE = '.owner';
+
+export class PoolRecords {
+  readonly #paths: Paths;
+  #owner: string | undefined;
+
+  constructor(paths: Paths) {
+    this.#paths = paths;
+  }
+
+  /** Identity of this state directory, made at first use. */
+  async owner(): Promise<string> {
+    if (this.#owner !== undefined) return this.#owner;
+    const path = join(this.#paths.pools, OWNER_FILE);
+    const known = await readText(path);
+    this.#owner = known?.trim() ?? (await this.#makeOwner(path));
+    return this.#owner;
+  }
+
+  async #makeOwner(path: string): Promise<string> {
+    await this.#makeDirectory();
+    const fresh = `${path}.${process.pid}.new`;
+    await writeFile(fresh, `${randomUUID()}\n`, { mode: 0o600, flush: true });
+    try {
+      // link(2) fails when the name is taken: whoever is first wins, and the file is never seen half-written.
+      await link(fresh, path);
+    } catch (error) {
+      if (!isErrno(error, 'EEXIST')) throw error;
+    } finally {
+      await rm(fresh, { force: true });
+    }
+    return (await readFile(path, 'utf8')).trim();
+  }
+
+  async #makeDirectory(): Promise<void> {
+    await mkdir(this.#paths.pools, { recursive: true, mode: 0o711 });
+    // The umask may have taken bits; a container's root passes through here to its volume.
+    await chmod(this.#paths.pools, 0o711);
+  }
+
+  /** Undefined when there is no such pool. A record that cannot be read or understood throws HOST_UNREADABLE. */
+  async read(pool: string): Promise<PoolTarget | undefined> {
+    const path = this.#path(pool);
+    const text = await readText(path);
+    if (text === undefined) return undefined;
+    try {
+      const value = JSON.parse(text) as { target?: PoolTarget };
+      if (value.target?.name === pool && typeof value.target.path === 'string') return value.target;
+    } catch {
+      // falls through to the same error as a record that is valid JSON but not a record
+    }
+    throw new AppError(
+      'HOST_UNREADABLE',
+      { path },
+      { message: `The record of the pool "${pool}" cannot be understood.`, hint: `Restore "${path}" from a backup.` },
+    );
+  }
+
+  async names(): Promise<string[]> {
+    try {
+      const names = await readdir(this.#paths.pools);
+      return names
+        .filter((name) => name.endsWith(RECORD_SUFFIX) && !name.startsWith('.'))
+        .map((name) => name.slice(0, -RECORD_SUFFIX.length));
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return [];
+      throw new AppError('HOST_UNREADABLE', { path: this.#paths.pools }, { message: 'The list of pools cannot be read.', cause: error });
+    }
+  }
+
+  async write(target: PoolTarget): Promise<void> {
+    await this.#makeDirectory();
+    const path = this.#path(target.name);
+    const fresh = join(this.#paths.pools, `.${target.name}.new`);
+    await writeFile(fresh, `${JSON.stringify({ version: 1, target })}\n`, { mode: 0o600, flush: true });
+    await rename(fresh, path);
+  }
+
+  async remove(pool: string): Promise<void> {
+    await rm(this.#path(pool), { force: true });
+  }
+
+  #path(pool: string): string {
+    return `${this.#paths.pool(pool)}${RECORD_SUFFIX}`;
+  }
+}
+
+async function readText(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined;
+    throw new AppError('HOST_UNREADABLE', { path }, { message: `"${path}" cannot be read.`, cause: error });
+  }
+}

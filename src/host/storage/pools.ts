@@ -1,0 +1,186 @@
+// Pools as a whole: read, list, make, activate, grow, remove. What differs between backends is behind PoolDriver.
+import { chmod, mkdir, readdir, rm, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AppError } from '../../core/errors.ts';
+import type { Log } from '../../core/log.ts';
+import type { Paths } from '../../core/paths.ts';
+import type { ListedPool, PoolReading, PoolTarget } from '../ports/storage.ts';
+import { takesIdmappedMounts } from './idmap-probe.ts';
+import { driverOf, isActive } from './open-pool.ts';
+import type { PoolIdentity } from './pool-driver.ts';
+import { writeMarker } from './pool-marker.ts';
+import type { PoolRecords } from './pool-records.ts';
+import { FACTS_LINK } from './volume-facts.ts';
+import { POOL_DIRS, TEMPORARY_PREFIX, TOMBSTONES_DIR, VOLUME_DIRS } from './volume-layout.ts';
+
+export class Pools {
+  readonly #paths: Paths;
+  readonly #records: PoolRecords;
+  readonly #log: Log;
+
+  constructor(paths: Paths, records: PoolRecords, log: Log) {
+    this.#paths = paths;
+    this.#records = records;
+    this.#log = log;
+  }
+
+  async #identity(pool: string): Promise<PoolIdentity> {
+    return { pool, owner: await this.#records.owner() };
+  }
+
+  async read(target: PoolTarget): Promise<PoolReading> {
+    const identity = await this.#identity(target.name);
+    const backing = await driverOf(target).readBacking(target, identity);
+    if (!(await isActive(target, identity))) return { backing: backing.exists, ours: backing.ours, active: false };
+    const space = await statfs(target.path, { bigint: true });
+    return {
+      backing: backing.exists,
+      ours: true,
+      active: true,
+      sizeBytes: Number(space.blocks * space.bsize),
+      usedBytes: Number((space.blocks - space.bfree) * space.bsize),
+      idmapped: await takesIdmappedMounts(target.path),
+    };
+  }
+
+  async list(): Promise<ReadonlyMap<string, ListedPool>> {
+    const pools = new Map<string, ListedPool>();
+    for (const name of await this.#records.names()) {
+      const target = await this.#records.read(name);
+      // Removed between the listing and the reading.
+      if (target !== undefined) pools.set(name, { ...(await this.read(target)), target });
+    }
+    return pools;
+  }
+
+  async create(target: PoolTarget, signal: AbortSignal): Promise<void> {
+    const known = await this.#records.read(target.name);
+    if (known !== undefined && (known.driver !== target.driver || sourceText(known) !== sourceText(target))) {
+      throw new AppError(
+        'POOL_IN_USE',
+        { pool: target.name },
+        {
+          message: `The pool "${target.name}" exists already as ${known.driver} on ${sourceText(known)}.`,
+          hint: 'Driver and source of a pool cannot be changed; delete the pool first, or use another name.',
+        },
+      );
+    }
+    const driver = driverOf(target);
+    const probe = await driver.probe(signal);
+    if (!probe.usable) {
+      throw new AppError(
+        'FEATURE_MISSING',
+        { pool: target.name, driver: target.driver },
+        { message: `The storage driver "${target.driver}" cannot be used on this host: ${probe.reason ?? 'the reason is not known'}` },
+      );
+    }
+    const identity = await this.#identity(target.name);
+    await this.#records.write(target);
+    try {
+      await driver.createBacking(target, identity, signal);
+    } catch (error) {
+      // Refused before anything was made: the place is not ours, and no record may claim that it is.
+      if (known === undefined && error instanceof AppError && error.code === 'POOL_FOREIGN') await this.#records.remove(target.name);
+      throw error;
+    }
+    await driver.activate(target, identity, signal);
+    await this.#furnish(target, identity);
+  }
+
+  /** Directories and, last, the marker. Repeated at every activation: a crash may have come before them. */
+  async #furnish(target: PoolTarget, identity: PoolIdentity): Promise<void> {
+    await chmod(target.path, 0o711);
+    for (const { name, mode } of POOL_DIRS) {
+      await mkdir(join(target.path, name), { recursive: true, mode });
+      await chmod(join(target.path, name), mode);
+    }
+    if (await isActive(target, identity)) return;
+    await writeMarker(target.path, { version: 1, ...identity, driver: target.driver, stateDir: this.#paths.stateDir });
+  }
+
+  async activate(target: PoolTarget, signal: AbortSignal): Promise<void> {
+    const driver = driverOf(target);
+    const identity = await this.#identity(target.name);
+    const backing = await driver.readBacking(target, identity);
+    if (!backing.exists || !backing.ours) {
+      throw new AppError(
+        backing.exists ? 'POOL_FOREIGN' : 'POOL_MISSING',
+        { pool: target.name },
+        {
+          message: `The pool "${target.name}" cannot be activated: ${sourceText(target)} ${backing.exists ? 'is not ours' : 'is not there'}.`,
+          hint: 'Nothing is formatted or overwritten. Put back what was there, or delete the pool.',
+        },
+      );
+    }
+    await driver.activate(target, identity, signal);
+    await this.#furnish(target, identity);
+    await this.#records.write(target);
+    await this.#sweep(target, signal);
+  }
+
+  /** Removes what a crash left half-made: temporary volumes. */
+  async #sweep(target: PoolTarget, signal: AbortSignal): Promise<void> {
+    for (const directory of Object.values(VOLUME_DIRS)) {
+      for (const name of await readdir(join(target.path, directory))) {
+        if (!name.startsWith(TEMPORARY_PREFIX)) continue;
+        this.#log.info({ pool: target.name, volume: name }, 'removing a half-made volume');
+        await driverOf(target).deleteVolume(join(target.path, directory, name), signal);
+      }
+    }
+  }
+
+  async deactivate(target: PoolTarget, signal: AbortSignal): Promise<void> {
+    await driverOf(target).deactivate(target, signal);
+  }
+
+  async grow(target: PoolTarget, signal: AbortSignal): Promise<void> {
+    await driverOf(target).grow(target, signal);
+    await this.#records.write(target);
+  }
+
+  async delete(target: PoolTarget, signal: AbortSignal): Promise<void> {
+    const known = await this.#records.read(target.name);
+    if (known === undefined) return;
+    const driver = driverOf(known);
+    const identity = await this.#identity(known.name);
+    const backing = await driver.readBacking(known, identity);
+    if (backing.exists && backing.ours) {
+      await driver.activate(known, identity, signal);
+      await this.#furnish(known, identity);
+      await this.#refuseWhileUsed(known);
+      const images = join(known.path, VOLUME_DIRS.image);
+      for (const name of await readdir(images)) {
+        await rm(join(images, name, FACTS_LINK), { force: true });
+        await driver.deleteVolume(join(images, name), signal);
+      }
+      await driver.deactivate(known, signal);
+    }
+    await driver.removeBacking(known, identity, signal);
+    await this.#records.remove(known.name);
+  }
+
+  async #refuseWhileUsed(target: PoolTarget): Promise<void> {
+    const left: string[] = [];
+    for (const directory of [VOLUME_DIRS.container, VOLUME_DIRS.custom, TOMBSTONES_DIR]) {
+      const names = await readdir(join(target.path, directory));
+      left.push(...names.map((name) => `${directory}/${name}`));
+    }
+    if (left.length === 0) return;
+    const some = left.slice(0, 5).join(', ');
+    throw new AppError(
+      'POOL_IN_USE',
+      { pool: target.name, volumes: left.length },
+      {
+        message: `The pool "${target.name}" still holds ${left.length === 1 ? '1 volume' : `${left.length} volumes`}: ${some}${left.length > 5 ? ', ...' : ''}.`,
+        hint: 'Delete the instances and volumes in it; end tombstones with "lockstep purge", or wait until they expire.',
+      },
+    );
+  }
+}
+
+/** Where a pool's data lies, in words. */
+export function sourceText(target: PoolTarget): string {
+  const { source } = target;
+  if (source.type === 'loop') return `the loop file "${source.file}"`;
+  return source.type === 'path' ? `the directory "${source.path}"` : `the device "${source.path}"`;
+}
