@@ -31,7 +31,8 @@ export function decideStart(input: PowerInput): StartDecision {
   if (wanted)
     return { start: true, because: actual.started === undefined ? 'it is declared to run' : 'it is declared to run as it is now' };
   if (recorded.firstLookSinceBoot && startsAtBoot(spec, actual)) return { start: true, because: 'the host has booted' };
-  if (spec.restart === 'Never') return stoppedByGuest('It ended');
+  // Without an exit record it never came up, or the host went down under it: nothing of its own ended.
+  if (spec.restart === 'Never' && actual.exit !== undefined) return stoppedByGuest('It ended');
   if (spec.restart === 'OnFailure' && actual.exit !== undefined && isCleanExit(actual.exit)) {
     return stoppedByGuest('It was shut down from inside');
   }
@@ -51,9 +52,7 @@ export function isHeld({ spec, actual, recorded, facts, wanted }: PowerInput): b
 }
 
 function startsAtBoot(spec: InstanceSpec, actual: InstanceActual): boolean {
-  if (spec.autostart === true || spec.restart !== 'Never') return true;
-  // No exit was written: it ran when the host went down, and gets the state it had.
-  return actual.exit === undefined;
+  return spec.autostart === true || spec.restart !== 'Never' || actual.exit === undefined;
 }
 
 /** reboot(2) from inside ends init as if by SIGINT (halt, poweroff) or SIGHUP (restart); see pid_namespaces(7). */
