@@ -1,6 +1,7 @@
 // The composition root: builds drivers, ledger, reconciler and API, joins them, and takes them apart again. It knows everything and
 // decides nothing.
 import { availableParallelism } from 'node:os';
+import { peerReader } from './api/peer.ts';
 import { createApi } from './api/server.ts';
 import { readBootId, systemClock } from './core/clock.ts';
 import { errorText } from './core/errors.ts';
@@ -12,16 +13,17 @@ import type { DaemonOptions } from './daemon-options.ts';
 import { type SettledResult, settle } from './daemon-settle.ts';
 import { probeCapabilities } from './host/capabilities.ts';
 import { subscribeHostEvents } from './host/host-events.ts';
-import { createFilesPort } from './host/files.ts';
+import { hostFiles } from './host/devices/host-files.ts';
 import { IdClaims } from './host/id-claims.ts';
 import { createImagePort } from './host/images/image-port.ts';
-import { acquireDaemonLock } from './host/lock.ts';
+import { lockDaemon } from './host/lock.ts';
 import { createLxcPort } from './host/lxc/lxc-port.ts';
 import { sdNotify } from './host/lxc/notify.ts';
+import { loadNative } from './host/lxc/binding.ts';
 import { peerCredentials } from './host/lxc/peer.ts';
 import { createNetworkPort } from './host/network/network-port.ts';
 import type { Host } from './host/ports/host.ts';
-import { prepareStateDir } from './host/state-dir.ts';
+import { checkReachable, makeStateDir, sharePools } from './host/state-dir.ts';
 import { createStoragePort } from './host/storage/storage-port.ts';
 import { CachedHostView } from './host/view.ts';
 import { kinds } from './kinds/registry.ts';
@@ -34,9 +36,12 @@ import { Reconciler } from './reconciler/loop.ts';
 import { SourceSet } from './reconciler/source-set.ts';
 import { DirectorySource } from './sources/directory.ts';
 import { StoredSource, storedFile } from './sources/stored.ts';
+import type { Ledger } from './state/ledger.ts';
 import { openLedger } from './state/open.ts';
 import { EventBus } from './status/event-bus.ts';
 import { Metrics, type MetricsReading } from './status/metrics.ts';
+
+const STARTUP_MS = 30_000;
 
 export interface Daemon {
   /** Resolves when the signal aborts. */
@@ -52,9 +57,10 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
   const paths = makePaths(options.stateDir, options.runDir);
   await using undo = new AsyncDisposableStack();
 
-  await prepareStateDir(paths);
-  const lock = await acquireDaemonLock(paths, options.prefix);
-  undo.defer(() => lock.release());
+  makeStateDir(paths);
+  checkReachable(paths.instances);
+  lockDaemon({ stateDir: paths.stateDir, prefix: options.prefix, lockFile: loadNative().lockFile });
+  await sharePools(paths, AbortSignal.timeout(STARTUP_MS));
 
   // First of all: the helper that forks containers must be small, so it is started before the heap grows.
   const lxc = await createLxcPort({ paths, prefix: options.prefix, log });
@@ -69,14 +75,14 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
     capabilities,
     lxc,
     network,
-    storage: createStoragePort({ paths, log }),
+    storage: createStoragePort({ paths, prefix: options.prefix, log }),
     images: createImagePort({ paths, log }),
-    files: createFilesPort(),
+    files: hostFiles,
   };
 
   const events = new EventBus(ledger, { clock, failed: (error) => log.error({ error: errorText(error) }, 'events were not stored') });
   undo.defer(() => events.close());
-  const claims = new IdClaims({ stateDir: paths.stateDir });
+  const claims = claimIds(ledger, paths.stateDir);
   const view = new CachedHostView(host);
   const storedNames = new Set(['api', ...ledger.documents.all().map((row) => row.source)]);
   const sources = new SourceSet(
@@ -110,10 +116,10 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
     facts: { bootId: readBootId(), prefix: options.prefix, paths, host: capabilities },
     takenElsewhere: () => takenElsewhere(view, claims),
     allocated: async (what, value, uid) => {
-      if (what === 'idrange') await claims.claim(Number(value), uid);
+      if (what === 'idrange') claims.claim(Number(value), uid);
     },
     released: async (what, value, uid) => {
-      if (what === 'idrange') await claims.release(Number(value), uid);
+      if (what === 'idrange') claims.release(Number(value), uid);
     },
   });
   const control: ReconcilerControl = new ReconcilerControl({
@@ -136,7 +142,15 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
     },
     audit: (entry) => void ledger.audit.add({ at: clock.now(), ...entry }),
   });
-  const api = await createApi({ control, operations, events, metrics: () => metrics.text(), log, version, peer: peerCredentials });
+  const api = await createApi({
+    control,
+    operations,
+    events,
+    metrics: () => metrics.text(),
+    log,
+    version,
+    peer: peerReader(peerCredentials),
+  });
   undo.defer(() => api.close());
   await api.listenUnix(paths.socket, options.socketGroup === undefined ? {} : { group: options.socketGroup });
 
@@ -166,12 +180,22 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
   };
 }
 
+/** Claims lie in /run and are gone after a reboot; then the ledger says what is ours. */
+function claimIds(ledger: Ledger, stateDir: string): IdClaims {
+  const claims = new IdClaims({ stateDir });
+  const ranges = ledger.allocations.all().filter((row) => row.what === 'idrange');
+  const known = new Set(ranges.map((row) => row.uid));
+  claims.sweep((uid) => known.has(uid));
+  for (const { value, uid } of ranges) claims.claim(Number(value), uid);
+  return claims;
+}
+
 /** What other daemons claimed, and the subnets this host already knows. */
 async function takenElsewhere(view: CachedHostView, claims: IdClaims): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
   const { links, routes } = await view.links();
   const addresses = [...links.values()].flatMap((link) => link.addresses);
   return new Map([
-    ['idrange', new Set((await claims.list()).map((claim) => String(claim.first)))],
+    ['idrange', claims.takenByOthers()],
     ['subnet4', new Set([...routes, ...addresses])],
   ]);
 }
