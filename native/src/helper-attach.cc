@@ -180,7 +180,7 @@ bool openTerminal(struct lxc_container* c, const Command& command, const std::st
     if (failure[0] == 'x') {
       // As a shell says it: 127 not found, 126 not executable.
       const char* code = failure[1] == ENOENT || failure[1] == ENOTDIR ? "127" : "126";
-      reply(socket, id, protocol::kFailed, {"EXEC_FAILED", "The command could not be run: " + std::string(strerror(failure[1])) + ".", logText(), code});
+      reply(socket, id, protocol::kFailed, {"EXEC_FAILED", std::string(strerror(failure[1])) + ".", "", code});
     } else {
       replyErrno(socket, id, "EXEC_FAILED", failure[0] == 'd' ? "The working directory cannot be entered" : "The user cannot be taken on", failure[1]);
     }

@@ -1,7 +1,19 @@
 // A real busybox container for native tests and measurements: its root file system, id range, LXC config and state directory.
 // Everything lies in one temporary directory below /var/tmp whose parents a container's root can search (0711).
 import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, copyFileSync, lchownSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  lchownSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { silentLog } from '../../src/core/log.ts';
 import { cgroupDir } from '../../src/core/names.ts';
@@ -11,7 +23,25 @@ import type { LxcPort } from '../../src/host/ports/lxc.ts';
 
 /** Below every range lockstep gives out (they are taken from the top). */
 export const FIRST_ID = 300_000_000;
-const APPLETS = ['sh', 'init', 'sleep', 'cat', 'echo', 'kill', 'reboot', 'poweroff', 'tty', 'id', 'env', 'pwd', 'true', 'ls', 'stty', 'mkdir', 'touch'];
+const APPLETS = [
+  'sh',
+  'init',
+  'sleep',
+  'cat',
+  'echo',
+  'kill',
+  'reboot',
+  'poweroff',
+  'tty',
+  'id',
+  'env',
+  'pwd',
+  'true',
+  'ls',
+  'stty',
+  'mkdir',
+  'touch',
+];
 
 /** Why real containers cannot run here, or undefined. */
 export function nativeProblem(): string | undefined {
@@ -56,7 +86,11 @@ function shiftOwners(path: string): void {
   for (const entry of readdirSync(path)) shiftOwners(join(path, entry));
 }
 
-export function busyboxConfig(host: { readonly rootfs: string; readonly prefix: string }, name: string, extra: readonly string[] = []): string {
+export function busyboxConfig(
+  host: { readonly rootfs: string; readonly prefix: string },
+  name: string,
+  extra: readonly string[] = [],
+): string {
   const lines = [
     `lxc.uts.name = ${name}`,
     `lxc.rootfs.path = dir:${host.rootfs}`,

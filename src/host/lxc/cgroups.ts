@@ -137,7 +137,11 @@ export class Cgroups {
     const left = await Promise.all(this.#hierarchies.map(({ root }) => removeTree(join(root, cgroupDir(this.#prefix, name)))));
     const failed = left.find((error) => error !== undefined);
     if (failed !== undefined) {
-      throw new AppError('LXC_FAILED', { name }, { message: `The control groups of container "${name}" could not be removed.`, cause: failed });
+      throw new AppError(
+        'LXC_FAILED',
+        { name },
+        { message: `The control groups of container "${name}" could not be removed.`, cause: failed },
+      );
     }
   }
 

@@ -1,7 +1,7 @@
 // A command in a container: the helper's child attaches and waits; its streams, its pidfd and its terminal are ours.
 import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { PassThrough, Writable } from 'node:stream';
+import { PassThrough, Readable, Writable } from 'node:stream';
 import { ReadStream } from 'node:tty';
 import { AppError } from '../../core/errors.ts';
 import type { ExecProcess, ExecRequest } from '../ports/lxc.ts';
@@ -29,7 +29,8 @@ function requestFields(lxcpath: string, name: string, request: ExecRequest): str
     ...request.command,
   ];
   const bad = request.command.length === 0 || !request.command[0] || fields.some((field) => field.includes('\0'));
-  if (bad) throw new AppError('REQUEST_INVALID', { name }, { message: `The command for container "${name}" is empty or holds a NUL character.` });
+  if (bad)
+    throw new AppError('REQUEST_INVALID', { name }, { message: `The command for container "${name}" is empty or holds a NUL character.` });
   return fields;
 }
 
@@ -60,17 +61,38 @@ export async function execInContainer(helper: Helper, lxcpath: string, name: str
     fds = (await sent.reply).fds;
   } catch (error) {
     close(ours);
+    if (error instanceof AppError && error.detail['exitCode'] !== undefined) {
+      return refusedProcess(request, error.message, Number(error.detail['exitCode']));
+    }
     if (error instanceof AppError) {
-      throw new AppError(error.code, { ...error.detail, name }, { message: `${request.command[0]} in container "${name}": ${error.message}`, cause: error });
+      throw new AppError(
+        error.code,
+        { ...error.detail, name },
+        { message: `${request.command[0]} in container "${name}": ${error.message}`, cause: error },
+      );
     }
     throw error;
   }
   const [pidfd, controller] = fds;
-  if (pidfd === undefined) throw new AppError('EXEC_FAILED', { name }, { message: `The helper did not pass the command in container "${name}" on.` });
+  if (pidfd === undefined)
+    throw new AppError('EXEC_FAILED', { name }, { message: `The helper did not pass the command in container "${name}" on.` });
   const process = new native.Process({ fd: pidfd });
   if (controller !== undefined) return terminalProcess(process, controller, exited);
   const [stdin, stdout, stderr] = ours as [number, number, number];
   return pipeProcess(process, [stdin, stdout, stderr], exited);
+}
+
+/** A program that is not there (127) or cannot be run (126): what a shell would say, on stderr. */
+function refusedProcess(request: ExecRequest, why: string, code: number): ExecProcess {
+  const said = Readable.from([`${request.command[0]}: ${why}\n`]);
+  const nothing = Readable.from([]);
+  const stdin = new Writable({
+    write(_chunk, _encoding, done) {
+      done();
+    },
+  });
+  const streams = request.terminal ? { stdout: said, stderr: undefined } : { stdout: nothing, stderr: said };
+  return { stdin, ...streams, resize: () => undefined, signal: () => undefined, exited: Promise.resolve(code) };
 }
 
 function signalTo(process: NativeProcess): (number: number) => void {

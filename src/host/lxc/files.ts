@@ -48,7 +48,11 @@ async function syncDirectory(path: string): Promise<void> {
   await directory.sync();
 }
 
-export async function writeContainer(paths: Paths, name: string, files: { readonly config: string; readonly record: string }): Promise<void> {
+export async function writeContainer(
+  paths: Paths,
+  name: string,
+  files: { readonly config: string; readonly record: string },
+): Promise<void> {
   checkName(name);
   checkConfig(name, files.config);
   const directory = paths.instance(name);

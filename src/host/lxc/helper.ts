@@ -52,7 +52,11 @@ export class Helper {
   }
 
   /** Resolves with `done`, rejects with the helper's code, or LXC_HELPER_LOST. */
-  request(op: 'start' | 'exec' | 'write', fields: readonly string[], fds: readonly number[] = []): { id: number; reply: Promise<HelperReply> } {
+  request(
+    op: 'start' | 'exec' | 'write',
+    fields: readonly string[],
+    fds: readonly number[] = [],
+  ): { id: number; reply: Promise<HelperReply> } {
     if (this.#closed) throw new AppError('HANDLE_CLOSED', {}, { message: 'The native helper was closed.' });
     const zygote = (this.#zygote ??= this.#spawn());
     const id = (this.#lastId = (this.#lastId % 0xffff_fff0) + 1);
@@ -124,7 +128,11 @@ export class Helper {
       return;
     }
     if (op === OP.ended) {
-      const gone = new AppError('LXC_HELPER_LOST', { status: fields[0] }, { message: 'The helper process for this request ended before it was done.' });
+      const gone = new AppError(
+        'LXC_HELPER_LOST',
+        { status: fields[0] },
+        { message: 'The helper process for this request ended before it was done.' },
+      );
       this.#pending.get(id)?.reject(gone);
       this.#watched.get(id)?.reject(gone);
       this.#pending.delete(id);
@@ -144,9 +152,8 @@ export class Helper {
     const [code = '', message = '', log = '', extra] = fields;
     const known: ErrorCode = code in ERRORS ? (code as ErrorCode) : 'LXC_FAILED';
     const reason = logReason(log);
-    pending.reject(
-      new AppError(known, { log: log.slice(-4000) || undefined, exitCode: extra }, { message: reason ? `${message} ${reason}.` : message }),
-    );
+    const said = reason === undefined ? message : code === 'LXC_START_FAILED' ? `${reason}.` : `${message} ${reason}.`;
+    pending.reject(new AppError(known, { log: log.slice(-4000) || undefined, exitCode: extra || undefined }, { message: said }));
   }
 
   #lost(zygote: NativeZygote): void {

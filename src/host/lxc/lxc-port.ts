@@ -90,7 +90,9 @@ class NativeLxcPort implements LxcPort {
 
   async setCgroup(name: string, file: string, value: string): Promise<void> {
     if (file.startsWith('devices.') && this.#cgroups.unifiedOnly) {
-      await this.#withContainer(name, `"${file}" of container "${name}" could not be set`, (container) => container.setCgroupItem(file, value));
+      await this.#withContainer(name, `"${file}" of container "${name}" could not be set`, (container) =>
+        container.setCgroupItem(file, value),
+      );
       return;
     }
     await this.#cgroups.write(name, file, value);
@@ -137,7 +139,7 @@ class NativeLxcPort implements LxcPort {
     } catch (error) {
       if (error instanceof AppError && error.code === 'LXC_START_FAILED') {
         await this.#cleanUp(name).catch(() => undefined);
-        throw new AppError(error.code, { ...error.detail, name }, { message: `Container "${name}" did not start: ${error.message}`, cause: error });
+        throw new AppError(error.code, { ...error.detail, name }, { message: `Container "${name}" did not start: ${error.message}` });
       }
       throw error;
     } finally {
@@ -183,14 +185,22 @@ class NativeLxcPort implements LxcPort {
   async freeze(name: string, signal: AbortSignal): Promise<void> {
     await this.#needRunning(name);
     const what = `Container "${name}" could not be frozen`;
-    await untilAborted(this.#withContainer(name, what, (container) => container.freeze()), signal, `freezing container "${name}"`);
+    await untilAborted(
+      this.#withContainer(name, what, (container) => container.freeze()),
+      signal,
+      `freezing container "${name}"`,
+    );
     this.#notify(name);
   }
 
   async unfreeze(name: string, signal: AbortSignal): Promise<void> {
     await this.#needRunning(name);
     const what = `Container "${name}" could not be thawed`;
-    await untilAborted(this.#withContainer(name, what, (container) => container.unfreeze()), signal, `thawing container "${name}"`);
+    await untilAborted(
+      this.#withContainer(name, what, (container) => container.unfreeze()),
+      signal,
+      `thawing container "${name}"`,
+    );
     this.#notify(name);
   }
 
@@ -297,7 +307,9 @@ async function untilAborted<T>(work: Promise<T>, signal: AbortSignal, what: stri
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const abort = (): void => {
     const reason: unknown = signal.reason;
-    reject(reason instanceof AppError ? reason : new AppError('CANCELLED', {}, { message: `The wait for ${what} was given up.`, cause: reason }));
+    reject(
+      reason instanceof AppError ? reason : new AppError('CANCELLED', {}, { message: `The wait for ${what} was given up.`, cause: reason }),
+    );
   };
   if (signal.aborted) abort();
   signal.addEventListener('abort', abort, { once: true });

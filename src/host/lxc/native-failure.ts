@@ -25,5 +25,9 @@ export function fromNative(error: unknown, fallback: ErrorCode, what: string, de
   const code: ErrorCode =
     error.code === 'ENOSPC' || error.code === 'EDQUOT' ? 'DISK_FULL' : error.code in ERRORS ? (error.code as ErrorCode) : fallback;
   const reason = logReason(error.log ?? '') ?? error.message.replace(/\.$/, '');
-  return new AppError(code, { ...detail, log: (error.log ?? '').slice(-4000) || undefined }, { message: `${what}: ${reason}.`, cause: error });
+  return new AppError(
+    code,
+    { ...detail, log: (error.log ?? '').slice(-4000) || undefined },
+    { message: `${what}: ${reason}.`, cause: error },
+  );
 }
