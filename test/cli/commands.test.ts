@@ -1,0 +1,429 @@
+// Commands against a real server on a unix socket: what they print, where, and their exit codes.
+import assert from 'node:assert/strict';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { parse } from 'yaml';
+import { makeRef } from '../../src/core/ref.ts';
+import { DB, EMPTY_PLAN, FAST, FULL_PLAN, notReady, objectStatus, problem, WEB } from '../api/fake-control.ts';
+import { LiveServer } from '../api/live-server.ts';
+import { lockstep, type Ran, type RunOptions } from './run-lockstep.ts';
+
+let server: LiveServer;
+
+function run(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
+  return lockstep(args, { socket: server.socketPath, ...options });
+}
+
+beforeEach(async () => {
+  server = await LiveServer.start();
+});
+afterEach(() => server[Symbol.asyncDispose]());
+
+const PLAN_TEXT = `  + StoragePool "fast"  /srv/manifests/fast.yaml:1
+      + create a btrfs pool of 20 GiB
+
+  ! Instance "web"  /srv/manifests/web.yaml:3
+      ~ change limits
+          config.limits.memory: 256MiB -> 512MiB
+      ! restart  (downtime about 1 s)
+          config.security.nesting: true
+          waits for StoragePool "fast"
+
+  - Instance "old"
+      - delete it
+
+  ? Instance "db" cannot be read, so nothing is planned for it: HOST_UNREADABLE
+
+Plan: 1 to create, 1 to change, 1 to delete. Of these, 1 restarts.
+`;
+
+describe('plan', () => {
+  it('shows every change with old and new value, place and reason to wait, and exits 2', async () => {
+    server.control.report = FULL_PLAN;
+    assert.deepEqual(await run(['plan']), { code: 2, stdout: PLAN_TEXT, stderr: '' });
+  });
+
+  it('exits 0 when nothing would change', async () => {
+    assert.deepEqual(await run(['plan']), { code: 0, stdout: 'No changes: the host is as declared.\n', stderr: '' });
+  });
+
+  it('exits 1 when manifests have errors, and says where', async () => {
+    server.control.report = { ...EMPTY_PLAN, problems: [problem('web.yaml', 'There is no key "confg".')] };
+    const { code, stdout } = await run(['plan']);
+    assert.equal(code, 1);
+    assert.match(stdout, /^web\.yaml:7:5: error: There is no key "confg"\. \(spec\.confg\)\n {4}next: Did you mean "config"\?$/m);
+  });
+
+  it('prints the report as it is with -o json, --format json and -o yaml', async () => {
+    server.control.report = FULL_PLAN;
+    for (const args of [
+      ['-o', 'json'],
+      ['--format', 'json'],
+    ]) {
+      const { code, stdout } = await run(['plan', ...args]);
+      assert.equal(code, 2);
+      assert.deepEqual(JSON.parse(stdout), FULL_PLAN);
+    }
+    assert.deepEqual(parse((await run(['-o', 'yaml', 'plan'])).stdout), FULL_PLAN);
+  });
+
+  it('prints markdown for a change request', async () => {
+    server.control.report = FULL_PLAN;
+    const { stdout } = await run(['plan', '--format', 'markdown']);
+    assert.match(stdout, /^### Lockstep plan\n\nPlan: 1 to create/);
+    assert.match(stdout, /\n```diff\n\+ {2}\+ StoragePool "fast"/);
+  });
+
+  it('sends the manifests below a directory and names their files', async () => {
+    const directory = join(server.directory, 'manifests');
+    await mkdir(join(directory, 'sub'), { recursive: true });
+    await writeFile(join(directory, 'a.yaml'), 'a');
+    await writeFile(join(directory, 'sub', 'b.yml'), 'b');
+    await writeFile(join(directory, '.hidden.yaml'), 'no');
+    await writeFile(join(directory, 'notes.txt'), 'no');
+    await run(['plan', 'manifests', '--source', 'team', '--prune'], { cwd: server.directory });
+    assert.deepEqual(server.control.calls, [
+      {
+        what: 'plan',
+        args: [
+          [
+            { path: 'manifests/a.yaml', text: 'a' },
+            { path: 'manifests/sub/b.yml', text: 'b' },
+          ],
+          { source: 'team', replace: true },
+        ],
+      },
+    ]);
+  });
+
+  it('does not show control characters of an object to the terminal', async () => {
+    server.control.report = {
+      ...EMPTY_PLAN,
+      changes: [{ ref: WEB, change: 'x', verdict: 'live', summary: 'evil \u001b]0;title\u0007\nsecond', fields: [] }],
+    };
+    const { stdout } = await run(['plan']);
+    assert.ok(!stdout.includes('\u001b') && !stdout.includes('\u0007'));
+    assert.match(stdout, /evil \\u001b\]0;title\\u0007 second/);
+  });
+});
+
+describe('a saved plan', () => {
+  it('is readable by its owner only, and is applied by its hash', async () => {
+    const file = join(server.directory, 'plan.json');
+    await writeFile(join(server.directory, 'web.yaml'), 'kind: Instance\n');
+    server.control.report = FULL_PLAN;
+    const saved = await run(['plan', 'web.yaml', '--out', 'plan.json'], { cwd: server.directory });
+    assert.equal(saved.code, 2);
+    assert.equal((await stat(file)).mode & 0o777, 0o600);
+    assert.match(await readFile(file, 'utf8'), /"lockstepPlan": 1/);
+
+    const applied = await run(['apply', file]);
+    assert.deepEqual([applied.code, applied.stdout], [0, 'Instance/web created\n']);
+    assert.deepEqual(server.control.calls.at(-1), {
+      what: 'apply',
+      args: [[{ path: 'web.yaml', text: 'kind: Instance\n' }], { actor: 'uid:1000' }],
+    });
+  });
+
+  it('is refused when something has changed since', async () => {
+    const file = join(server.directory, 'plan.json');
+    server.control.report = FULL_PLAN;
+    await run(['plan', '--out', file]);
+    server.control.report = { ...FULL_PLAN, hash: 'a'.repeat(64) };
+    const { code, stderr } = await run(['apply', file]);
+    assert.equal(code, 1);
+    assert.match(stderr, /^error: The saved plan is no longer what would happen/);
+    assert.ok(server.control.calls.every((call) => call.what === 'plan'));
+  });
+
+  it('cannot be redirected to another source', async () => {
+    const file = join(server.directory, 'plan.json');
+    await run(['plan', '--out', file]);
+    assert.equal((await run(['apply', file, '--source', 'team'])).code, 64);
+  });
+});
+
+describe('apply', () => {
+  it('sends manifests and says what became of each object', async () => {
+    const { code, stdout } = await run(['apply', '-'], { stdin: 'kind: Instance\n' });
+    assert.deepEqual([code, stdout], [0, 'Instance/web created\n']);
+    assert.deepEqual(server.control.calls, [
+      { what: 'apply', args: [[{ path: '(stdin)', text: 'kind: Instance\n' }], { actor: 'uid:1000' }] },
+    ]);
+  });
+
+  it('prints problems with file, line and column on stderr and stores nothing', async () => {
+    server.control.applied = { objects: [], problems: [problem('(stdin)', 'There is no key "confg".')] };
+    const { code, stdout, stderr } = await run(['apply', '-'], { stdin: 'x' });
+    assert.deepEqual([code, stdout], [1, '']);
+    assert.match(stderr, /^\(stdin\):7:5: error: There is no key "confg"\./);
+    assert.match(stderr, /^error: Nothing was stored: the manifests have 1 error\.$/m);
+  });
+
+  it('waits with --wait until the applied objects are ready', async () => {
+    server.control.objects = [notReady(WEB, 'Creating', 'It is being made.'), notReady(DB, 'Other', 'Not asked for.')];
+    setTimeout(() => (server.control.objects = [objectStatus(WEB), notReady(DB, 'Other', 'Not asked for.')]), 700);
+    const { code, stdout } = await run(['apply', '-', '--wait'], { stdin: 'x' });
+    assert.equal(code, 0);
+    assert.equal(stdout, 'Instance/web created\nInstance/web\tyes\tRunning\t\tIt runs.\n');
+    assert.deepEqual(
+      server.control.calls.map((call) => call.what),
+      ['apply', 'sync'],
+    );
+  });
+
+  it('without paths syncs and waits', async () => {
+    const { code, stdout } = await run(['apply']);
+    assert.equal(code, 0);
+    assert.match(stdout, /^Instance\/web\tyes/);
+    assert.deepEqual(server.control.calls, [{ what: 'sync', args: [undefined] }]);
+  });
+
+  it('never prunes without a named source', async () => {
+    const { code, stderr } = await run(['apply', '-', '--prune'], { stdin: 'x' });
+    assert.equal(code, 64);
+    assert.match(stderr, /--prune needs --source/);
+    assert.deepEqual(server.control.calls, []);
+  });
+
+  it('says which file cannot be read', async () => {
+    const { code, stderr } = await run(['apply', '/nonexistent/web.yaml']);
+    assert.equal(code, 1);
+    assert.match(stderr, /error: "\/nonexistent\/web\.yaml" cannot be read\.\n {2}because: ENOENT/);
+  });
+});
+
+describe('status', () => {
+  it('prints one tab-separated line per object on a pipe', async () => {
+    const { code, stdout } = await run(['status']);
+    assert.equal(code, 0);
+    assert.equal(
+      stdout,
+      'Instance/web\tyes\tRunning\t10.20.0.10\tIt runs.\nInstance/db\tyes\tRunning\t10.20.0.11\tIt runs.\nStoragePool/fast\tyes\tRunning\t\tIt runs.\n',
+    );
+  });
+
+  it('prints one object by its short form', async () => {
+    const { stdout } = await run(['status', 'instance/db']);
+    assert.match(stdout, /^Instance\/db\t/);
+    assert.equal(stdout.split('\n').length, 2);
+  });
+
+  it('says what waits for a person, and what is wrong with sources, on stderr', async () => {
+    server.control.confirmations = [{ source: 'main', hash: 'h', objects: [WEB, DB], reason: 'It became empty.', askedAt: 1 }];
+    server.control.sources = [{ ...server.control.sources[0]!, problems: [problem('web.yaml', 'Bad.')], error: 'It cannot be listed.' }];
+    const { code, stdout, stderr } = await run(['status']);
+    assert.equal(code, 0);
+    assert.equal(stdout.split('\n').length, 4);
+    assert.match(stderr, /Source "main" \(\/srv\/manifests\): It cannot be listed\./);
+    assert.match(stderr, /web\.yaml:7:5: error: Bad\./);
+    assert.match(stderr, /would delete 2 objects; they stay until you confirm: lockstep confirm main/);
+  });
+
+  it('waits until everything is settled', async () => {
+    server.control.objects = [notReady(WEB, 'Starting', 'It starts.')];
+    setTimeout(() => (server.control.objects = [objectStatus(WEB)]), 500);
+    assert.equal((await run(['status', '--wait'])).code, 0);
+  });
+
+  it('exits 3 when the time is up', async () => {
+    server.control.objects = [notReady(WEB, 'Starting', 'It starts.')];
+    const { code, stderr } = await run(['status', '--wait', '--timeout', '600ms']);
+    assert.equal(code, 3);
+    assert.match(stderr, /error: The time is up: 1 object is not ready\./);
+    assert.match(stderr, /lockstep describe Instance\/default\/-\/web/);
+  });
+
+  it('gives up early with exit code 1 on what cannot become ready by itself', async () => {
+    server.control.objects = [objectStatus(WEB), notReady(DB, 'ManifestInvalid', 'Its manifest has an error.', true)];
+    const { code, stderr } = await run(['status', '--wait', '--timeout', '60s']);
+    assert.equal(code, 1);
+    assert.match(stderr, /1 object is not ready, and nothing will change that by itself/);
+  });
+
+  it('goes on waiting while the daemon restarts', async () => {
+    server.control.objects = [notReady(WEB, 'Starting', 'It starts.')];
+    const waiting = run(['status', '--wait', '--timeout', '20s']);
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    await server.stop();
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    server.control.objects = [objectStatus(WEB)];
+    await server.listen();
+    assert.equal((await waiting).code, 0);
+  });
+});
+
+describe('get and describe', () => {
+  it('lists a kind by any of its words', async () => {
+    for (const word of ['StoragePool', 'storagepools', 'pool', 'storage-pool']) {
+      assert.equal((await run(['get', word])).stdout, 'fast\tyes\tRunning\tapi\n');
+    }
+  });
+
+  it('prints an object or a list as JSON', async () => {
+    assert.equal((JSON.parse((await run(['get', 'instances', '-o', 'json'])).stdout) as unknown[]).length, 2);
+    const one = JSON.parse((await run(['get', 'instance', 'db', '-o', 'json'])).stdout) as { ref: unknown };
+    assert.deepEqual(one.ref, DB);
+  });
+
+  it('exits 1 for an object that is not there, 64 for a kind that does not exist', async () => {
+    assert.equal((await run(['get', 'pool', 'slow'])).code, 1);
+    const { code, stderr } = await run(['get', 'pods']);
+    assert.equal(code, 64);
+    assert.match(stderr, /Kinds are Project, StoragePool/);
+  });
+
+  it('describes one object', async () => {
+    const { code, stdout } = await run(['describe', 'web']);
+    assert.equal(code, 0);
+    for (const part of [
+      'Instance/default/-/web',
+      '/srv/manifests/web.yaml:3',
+      'limits.memory: 512MiB',
+      'idrange',
+      'create: done in 0.9 s',
+    ]) {
+      assert.ok(stdout.includes(part), part);
+    }
+  });
+
+  it('asks for more when a name means several objects', async () => {
+    server.control.objects = [objectStatus(WEB), objectStatus(makeRef('Profile', 'web'))];
+    const { code, stderr } = await run(['describe', 'web']);
+    assert.equal(code, 1);
+    assert.match(stderr, /"web" may mean Instance\/web or Profile\/web/);
+    assert.equal((await run(['describe', 'profile/web'])).code, 0);
+  });
+});
+
+describe('events', () => {
+  it('prints stored events, oldest first', async () => {
+    server.events.emit('one');
+    server.events.emit('two');
+    const { code, stdout } = await run(['events', '--limit', '1']);
+    assert.equal(code, 0);
+    assert.equal(stdout, '2\t2026-01-02 03:04:05\t\tInstance/web\tStarted\ttwo\n');
+  });
+
+  it('refuses a limit that is no number', async () => {
+    assert.equal((await run(['events', '--limit', 'many'])).code, 64);
+  });
+});
+
+describe('sync, delete and undelete', () => {
+  it('syncs one source', async () => {
+    const { code, stdout } = await run(['sync', '--source', 'main']);
+    assert.deepEqual([code, stdout], [0, 'Source "main" was read.\n']);
+    assert.deepEqual(server.control.calls, [{ what: 'sync', args: ['main'] }]);
+  });
+
+  it('is silent with --quiet', async () => {
+    assert.deepEqual(await run(['sync', '--quiet']), { code: 0, stdout: '', stderr: '' });
+  });
+
+  it('deletes an API object and refuses a declared one with its place', async () => {
+    assert.equal((await run(['delete', 'pool/fast'])).stdout, 'StoragePool/fast is being deleted.\n');
+    assert.deepEqual(server.control.calls.at(-1), { what: 'delete', args: [FAST, 'uid:1000'] });
+    const { code, stderr } = await run(['delete', 'web']);
+    assert.equal(code, 1);
+    assert.match(stderr, /declared in \/srv\/manifests\/web\.yaml:3\.\n {2}next: Remove it from that file\./);
+  });
+
+  it('undeletes what is no longer listed, an instance when only a name is given', async () => {
+    await run(['undelete', 'gone']);
+    await run(['undelete', 'volume/fast/data']);
+    assert.deepEqual(
+      server.control.calls.map((call) => call.args[0]),
+      [makeRef('Instance', 'gone'), makeRef('StorageVolume', 'data', { parent: 'fast' })],
+    );
+  });
+});
+
+describe('confirm', () => {
+  const waiting = (source: string) => ({ source, hash: `hash-${source}`, objects: [WEB, DB], reason: 'It became empty.', askedAt: 1 });
+
+  it('shows the list and does nothing without a yes', async () => {
+    server.control.confirmations = [waiting('main')];
+    const { code, stdout, stderr } = await run(['confirm']);
+    assert.equal(code, 64);
+    assert.match(stdout, /Source "main" would delete 2 objects\. It became empty\.\n {2}- Instance\/web\n {2}- Instance\/db/);
+    assert.match(stderr, /--yes/);
+    assert.deepEqual(server.control.calls, []);
+  });
+
+  it('confirms exactly the hash of the list it showed', async () => {
+    server.control.confirmations = [waiting('main')];
+    assert.equal((await run(['confirm', 'main', '--yes'])).code, 0);
+    assert.deepEqual(server.control.calls, [{ what: 'confirm', args: ['main', 'hash-main', 'uid:1000'] }]);
+  });
+
+  it('wants a name or --all when several sources wait', async () => {
+    server.control.confirmations = [waiting('a'), waiting('b')];
+    assert.equal((await run(['confirm', '--yes'])).code, 64);
+    assert.deepEqual(server.control.calls, []);
+    assert.equal((await run(['confirm', '--all', '--yes'])).code, 0);
+    assert.equal(server.control.confirmations.length, 0);
+  });
+});
+
+describe('errors and usage', () => {
+  it('says how to start a daemon that does not answer', async () => {
+    const { code, stdout, stderr } = await lockstep(['status', '--socket', '/nonexistent/lockstep.sock']);
+    assert.deepEqual([code, stdout], [1, '']);
+    assert.match(
+      stderr,
+      /^error: lockstepd does not answer at "\/nonexistent\/lockstep\.sock"\.\n {2}next: Start it with "systemctl start lockstepd"/,
+    );
+  });
+
+  it('names what is not lockstepd behind a socket', async () => {
+    const path = join(server.directory, 'other.sock');
+    const other = createServer((socket) => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi'));
+    await new Promise<void>((resolve) => other.listen(path, resolve));
+    const { code } = await lockstep(['status'], { socket: path });
+    other.close();
+    assert.equal(code, 1);
+  });
+
+  it('exits 64 on unknown commands and options, 0 on help', async () => {
+    assert.equal((await run(['statu'])).code, 64);
+    assert.match((await run(['statu'])).stderr, /Did you mean status\?/);
+    assert.equal((await run(['status', '--bogus'])).code, 64);
+    assert.equal((await run(['status', '-o', 'xml'])).code, 64);
+    assert.equal((await run(['status', '--wait', '--timeout', 'soon'])).code, 64);
+    assert.equal((await run(['--help'])).code, 0);
+    const { code, stdout } = await run(['help', 'plan']);
+    assert.equal(code, 0);
+    assert.match(stdout, /--out <file>/);
+    assert.match(stdout, /--socket <path>/);
+  });
+
+  it('prints versions of client and daemon', async () => {
+    const versions = JSON.parse((await run(['version', '-o', 'json'])).stdout) as Record<string, string>;
+    assert.deepEqual(Object.keys(versions), ['client', 'node', 'daemon']);
+    assert.equal((await lockstep(['version', '--socket', '/nonexistent'])).code, 0);
+  });
+});
+
+describe('the launcher', () => {
+  let link: string;
+  before(async () => {
+    const { mkdtemp, symlink } = await import('node:fs/promises');
+    const { tmpdir } = await import('node:os');
+    const directory = await mkdtemp(join(tmpdir(), 'lockstep-link-'));
+    await symlink(join(import.meta.dirname, '..', '..', 'bin', 'lockstep'), join(directory, 'first'));
+    await symlink('first', join(directory, 'second'));
+    link = join(directory, 'second');
+  });
+  after(async () => {
+    const { rm } = await import('node:fs/promises');
+    await rm(join(link, '..'), { recursive: true, force: true });
+  });
+
+  it('works through symlinks, from any directory, and without Node in PATH', async () => {
+    const { code, stdout } = await run(['get', 'pool'], { program: link, cwd: '/', env: { PATH: '/usr/bin:/bin' } });
+    assert.deepEqual([code, stdout], [0, 'fast\tyes\tRunning\tapi\n']);
+  });
+});
