@@ -88,6 +88,7 @@ export function nativeDir(): string {
 let loaded: object | undefined;
 
 /** The addon's exports, loaded at the first call. Other areas of the addon (netlink) give their own type. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- each area states what it takes the exports for
 export function loadNative<T extends object = Native>(): T {
   try {
     loaded ??= createRequire(import.meta.url)(join(nativeDir(), 'lxc.node')) as object;
