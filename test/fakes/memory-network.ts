@@ -61,6 +61,10 @@ export class MemoryNetwork implements NetworkPort {
   readonly #firewallListeners = new Set<() => void>();
   readonly #dhcpListeners = new Set<(bridge: string) => void>();
 
+  constructor() {
+    this.plug({ name: 'lo', index: 1, type: '', hwaddr: '00:00:00:00:00:00', mtu: 65_536, addresses: ['127.0.0.1/8', '::1/128'] });
+  }
+
   // What others do on the host.
 
   /** A link that Lockstep did not make, or a veth as liblxc makes it. */

@@ -1,5 +1,5 @@
 // Reads one network out of the round's shared readings: its link, its rules, its DHCP server, and NICs of ours that have fallen out of it.
-import { toAppError } from '../../core/errors.ts';
+import { AppError, toAppError } from '../../core/errors.ts';
 import { vethName } from '../../core/names.ts';
 import type { ResourceRef } from '../../core/ref.ts';
 import type { DhcpReading, FirewallConflict, LinkReading, LinksReading } from '../../host/ports/network.ts';
@@ -43,6 +43,8 @@ export async function observe(
 
 async function read(view: HostView, bridge: string, recorded: Recorded): Promise<Observed<NetworkActual>> {
   const [links, firewall, servers, forwarding] = await Promise.all([view.links(), view.firewall(), view.dhcp(), view.forwarding()]);
+  // Every network namespace has `lo`: a listing without any link is not complete, whatever it claims.
+  if (links.links.size === 0) throw new AppError('HOST_UNREADABLE', { what: 'links' }, { message: 'The listing of links is empty.' });
   const link = links.links.get(bridge);
   const rules = firewall.networks.get(bridge);
   const dhcp = servers.get(bridge);

@@ -1,0 +1,106 @@
+// A network object over an in-memory port: plans and applies as the engine would, for one object.
+import { refKey, makeRef, type ResourceRef } from '../../../../src/core/ref.ts';
+import { makePaths } from '../../../../src/core/paths.ts';
+import type { Host } from '../../../../src/host/ports/host.ts';
+import type { HostView } from '../../../../src/host/ports/view.ts';
+import type { ApplyRun } from '../../../../src/kinds/changes.ts';
+import type { Facts, Observed, Recorded } from '../../../../src/kinds/kind.ts';
+import type { NetworkChange } from '../../../../src/kinds/network/changes.ts';
+import { type NetworkActual, networkKind, type NetworkSpec } from '../../../../src/kinds/network/kind.ts';
+import { MemoryNetwork } from '../../../fakes/memory-network.ts';
+
+export const REF: ResourceRef = makeRef('Network', 'lan');
+export const UID = '0192f0c4-0000-7000-8000-000000000001';
+
+export function spec(changes: Partial<NetworkSpec> = {}): NetworkSpec {
+  return {
+    type: 'bridge',
+    ipv4: { address: '10.20.0.1/24', nat: true, dhcp: true, ranges: [], leaseSeconds: 3600, firewall: true },
+    dns: { mode: 'managed', domain: 'lxd' },
+    mtu: 1500,
+    hwaddr: undefined,
+    dhcp4: true,
+    ...changes,
+  };
+}
+
+/** Thrown by the step that a test wants the daemon to die before. */
+export class Killed extends Error {}
+
+export class NetworkWorld {
+  readonly network = new MemoryNetwork();
+  readonly allocations = new Map<string, string>();
+  readonly taken = new Map<string, Set<string>>();
+  /** Effects still allowed; then `Killed` is thrown instead of the next. */
+  stepsLeft = Number.POSITIVE_INFINITY;
+  stepsDone = 0;
+
+  get recorded(): Recorded {
+    return {
+      uid: UID,
+      ref: REF,
+      source: 'test',
+      allocations: this.allocations,
+      applied: undefined,
+      protected: false,
+      waiting: undefined,
+      exits: [],
+      startedAt: undefined,
+      firstLookSinceBoot: false,
+    };
+  }
+
+  get facts(): Facts {
+    return {
+      now: 0,
+      bootId: 'boot',
+      prefix: 'ls',
+      paths: makePaths('/state', '/run'),
+      host: {} as Facts['host'],
+      taken: (scope) => this.taken.get(scope) ?? new Set(),
+      desired: () => undefined,
+      actual: () => undefined,
+      recorded: (ref) => (refKey(ref) === refKey(REF) ? this.recorded : undefined),
+    };
+  }
+
+  async observe(): Promise<Observed<NetworkActual>> {
+    return await networkKind.observe(this.network as unknown as HostView, REF, this.recorded, new AbortController().signal);
+  }
+
+  /** Changes by the kind's own diff; allocations are recorded as the engine does. */
+  async plan(desired: NetworkSpec | undefined): Promise<readonly NetworkChange[]> {
+    const seen = await this.observe();
+    if (seen.is === 'unknown') throw seen.because;
+    if (desired !== undefined) {
+      for (const { what, value } of networkKind.allocate(desired, this.recorded, this.facts)) this.allocations.set(what, value);
+    }
+    const actual = seen.is === 'present' ? seen.actual : undefined;
+    return networkKind.diff({ ref: REF, desired, actual, recorded: this.recorded, facts: this.facts }).map(({ change }) => change);
+  }
+
+  async apply(change: NetworkChange): Promise<void> {
+    const run: ApplyRun = {
+      signal: new AbortController().signal,
+      step: async (_name, work) => {
+        if (this.stepsLeft <= 0) throw new Killed();
+        this.stepsLeft--;
+        this.stepsDone++;
+        return await work();
+      },
+      progress: () => {},
+    };
+    await networkKind.apply({ network: this.network } as unknown as Host, REF, change, run);
+  }
+
+  /** Plans and applies once; changes that no longer hold are dropped, as the engine drops them. */
+  async converge(desired: NetworkSpec | undefined): Promise<string[]> {
+    const done: string[] = [];
+    for (const change of await this.plan(desired)) {
+      if (!networkKind.holds(change, await this.observe())) continue;
+      await this.apply(change);
+      done.push(change.do);
+    }
+    return done;
+  }
+}
