@@ -1,7 +1,6 @@
 // The composition root: builds drivers, ledger, reconciler and API, joins them, and takes them apart again. It knows everything and
 // decides nothing.
 import { availableParallelism } from 'node:os';
-import { peerReader } from './api/peer.ts';
 import { createApi } from './api/server.ts';
 import { readBootId, systemClock } from './core/clock.ts';
 import { errorText } from './core/errors.ts';
@@ -149,7 +148,7 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
     metrics: () => metrics.text(),
     log,
     version,
-    peer: peerReader(peerCredentials),
+    peer: peerCredentials,
   });
   undo.defer(() => api.close());
   await api.listenUnix(paths.socket, options.socketGroup === undefined ? {} : { group: options.socketGroup });

@@ -73,7 +73,7 @@ export class ReconcilerControl implements Control {
       spec: desired === undefined ? undefined : kinds.get(ref.kind)?.redact(desired.spec, redact),
       allocations: Object.fromEntries(tracked.recorded.allocations),
       history: ledger.intents.history(tracked.row.uid, HISTORY).map(({ change, openedAt, closedAt, outcome, revision }) => ({
-        change,
+        change: changeText(change),
         openedAt,
         closedAt,
         outcome,
@@ -291,6 +291,11 @@ function sameKind(ref: ResourceRef, text: string): boolean {
 
 function refsOf(keys: readonly RefKey[]): ResourceRef[] {
   return keys.map((key) => parseRefKey(key)!);
+}
+
+/** The sentence of a recorded change (recording.ts writes it). */
+function changeText(recorded: string): string {
+  return (JSON.parse(recorded) as { summary: string }).summary;
 }
 
 function resultOf(before: DocumentRow | undefined, text: string): 'created' | 'changed' | 'unchanged' {
