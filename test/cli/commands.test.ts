@@ -150,15 +150,15 @@ describe('apply', () => {
     const { code, stdout } = await run(['apply', '-'], { stdin: 'kind: Instance\n' });
     assert.deepEqual([code, stdout], [0, 'Instance/web created\n']);
     assert.deepEqual(server.control.calls, [
-      { what: 'apply', args: [[{ path: '(stdin)', text: 'kind: Instance\n' }], { actor: 'uid:1000' }] },
+      { what: 'apply', args: [[{ path: '<stdin>', text: 'kind: Instance\n' }], { actor: 'uid:1000' }] },
     ]);
   });
 
   it('prints problems with file, line and column on stderr and stores nothing', async () => {
-    server.control.applied = { objects: [], problems: [problem('(stdin)', 'There is no key "confg".')] };
+    server.control.applied = { objects: [], problems: [problem('<stdin>', 'There is no key "confg".')] };
     const { code, stdout, stderr } = await run(['apply', '-'], { stdin: 'x' });
     assert.deepEqual([code, stdout], [1, '']);
-    assert.match(stderr, /^\(stdin\):7:5: error: There is no key "confg"\./);
+    assert.match(stderr, /^<stdin>:7:5: error: There is no key "confg"\./);
     assert.match(stderr, /^error: Nothing was stored: the manifests have 1 error\.$/m);
   });
 
@@ -191,7 +191,27 @@ describe('apply', () => {
   it('says which file cannot be read', async () => {
     const { code, stderr } = await run(['apply', '/nonexistent/web.yaml']);
     assert.equal(code, 1);
-    assert.match(stderr, /error: "\/nonexistent\/web\.yaml" cannot be read\.\n {2}because: ENOENT/);
+    assert.match(stderr, /^\/nonexistent\/web\.yaml:1:1: error: Cannot be read: there is no such file or directory\.$/m);
+    assert.deepEqual(server.control.calls, []);
+  });
+});
+
+describe('validate', () => {
+  it('needs no daemon, and exits 1 with the place of an error', async () => {
+    const file = join(server.directory, 'a.yaml');
+    await writeFile(file, 'apiVersion: lockstep/v1\nkind: Instance\nmetadata: { name: web }\nspec: { imag: debian }\n');
+    const { code, stdout } = await lockstep(['validate', file, '--socket', '/nonexistent']);
+    assert.equal(code, 1);
+    assert.match(stdout, /a\.yaml:4:\d+: error: /);
+    const json = await lockstep(['validate', '-o', 'json', file]);
+    assert.equal((JSON.parse(json.stdout) as { valid: boolean }).valid, false);
+    assert.equal((await lockstep(['validate'])).code, 64);
+  });
+
+  it('exits 0 for good manifests on stdin', async () => {
+    const stdin = 'apiVersion: lockstep/v1\nkind: StoragePool\nmetadata: { name: fast }\nspec: { driver: dir }\n';
+    const { code, stdout } = await lockstep(['validate', '-'], { stdin });
+    assert.deepEqual([code, stdout], [0, '1 file, 1 valid document: no problems.\n']);
   });
 });
 

@@ -8,7 +8,7 @@ import type { Cell } from '../output.ts';
 import { readyCell, reasonOf } from '../status-table.ts';
 
 /** Shown first, in this order; what else a kind tells follows. */
-const FIRST = ['state', 'addresses', 'ipv4', 'ipv6', 'driver', 'type', 'image', 'fingerprint', 'size'];
+const FIRST = ['state', 'addresses', 'bridge', 'driver', 'type', 'image', 'fingerprint'];
 const MAX_DETAILS = 6;
 
 export const define: Define = (command, run) => {

@@ -1,5 +1,5 @@
 // lockstep version: of the client, and of the daemon when one answers.
-import { readFileSync } from 'node:fs';
+import { clientVersion } from '../client-version.ts';
 import type { Define } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 
@@ -17,8 +17,3 @@ export const define: Define = (command, run) => {
     }),
   );
 };
-
-function clientVersion(): string {
-  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
-}

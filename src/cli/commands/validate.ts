@@ -1,0 +1,21 @@
+// lockstep validate: are these manifests right? Offline.
+import { Option } from 'commander';
+import { clientVersion } from '../client-version.ts';
+import type { Define } from '../context.ts';
+import { runValidate } from '../offline/validate.ts';
+
+const FORMATS = ['text', 'json', 'sarif', 'github', 'junit'];
+
+export const define: Define = (command, run) => {
+  command
+    .argument('<paths...>', 'manifests, directories, or - for stdin')
+    .addOption(new Option('--format <format>', 'how to print problems').choices(FORMATS))
+    .addHelpText('after', '\nExit codes: 0 no errors, 1 errors. Needs no root and no daemon.')
+    .action((paths: string[], options: { readonly format?: string }) =>
+      run(async ({ output }) => {
+        const format = options.format ?? (output.format === 'json' ? 'json' : 'text');
+        const io = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr, version: clientVersion() };
+        return await runValidate([`--format=${format}`, '--', ...paths], io);
+      }),
+    );
+};
