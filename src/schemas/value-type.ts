@@ -145,6 +145,7 @@ export function listValue<T>(item: ValueType<T>): ValueType<readonly T[]> {
     syntax: `one or more, separated by commas: ${item.syntax}`,
     parse(text) {
       const values: T[] = [];
+      if (hasControl(text)) return unexpected(`a list on one line, separated by commas, of ${item.name}s`);
       for (const part of text.split(',')) {
         const one = item.parse(part.trim());
         if (!one.ok) return unexpected(`a list, separated by commas, where each is ${one.expected}`);
