@@ -43,15 +43,7 @@ export function resolveDevices(document: ManifestDocument, expanded: Expanded, l
   }
   checkInterfaces(list, complain);
   if (roots.length !== 1 && !problems.some((problem) => problem.severity === 'error')) problems.push(rootProblem(document, roots));
-  const [root] = roots;
-  if (root !== undefined && lookup.document(makeRef('StoragePool', root.pool)) === undefined) {
-    complain(root.device, 'pool', { rule: 'dangling-reference', message: `There is no StoragePool "${root.pool}".` });
-  }
-  for (const device of list) {
-    if (device.type !== 'nic' || lookup.document(device.network) !== undefined) continue;
-    complain(device.name, 'network', { rule: 'dangling-reference', message: `There is no Network "${device.network.name}".` });
-  }
-  return { root, list };
+  return { root: roots[0], list };
 }
 
 /** A network of the instance's own project, else of the default one. */

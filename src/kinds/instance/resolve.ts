@@ -1,7 +1,7 @@
 // From an instance's document to its typed spec: profiles merged, defaults filled in, strings turned into numbers. Offline; problems are
 // located in the document that the value comes from, which may be a profile.
 import { AppError } from '../../core/errors.ts';
-import { DEFAULT_PROJECT, type KindName, makeRef, type ResourceRef } from '../../core/ref.ts';
+import { DEFAULT_PROJECT, makeRef, type ResourceRef } from '../../core/ref.ts';
 import type { SoftHard } from '../../core/units.ts';
 import type { LimitSpec } from '../../host/cgroup/knobs.ts';
 import type { FieldPath, ManifestDocument } from '../../schemas/document.ts';
@@ -9,37 +9,23 @@ import { type Finding, problemIn } from '../../schemas/finding.ts';
 import { type Expanded, expandInstance } from '../../schemas/merge.ts';
 import type { Problem } from '../../schemas/problem.ts';
 import { type OptionKey, optionValue, type OptionValue } from '../../schemas/registry.ts';
+import type { InstanceManifest } from '../../schemas/kinds/instance.ts';
 import type { Lookup, Resolved } from '../kind.ts';
 import { settingProblem } from './config-text.ts';
 import { resolveDevices } from './resolve-devices.ts';
-import type { CloudInitSpec, Dependency, InstanceSpec, InstanceState, RestartPolicy } from './spec.ts';
-
-/** The document's spec, valid against its schema. */
-interface InstanceManifest {
-  readonly image: string;
-  readonly state?: InstanceState;
-  readonly restart?: { readonly policy?: RestartPolicy };
-  readonly protect?: boolean;
-  readonly dependsOn?: readonly {
-    readonly kind?: KindName;
-    readonly name: string;
-    readonly project?: string;
-    readonly condition?: string;
-  }[];
-}
+import type { CloudInitSpec, Dependency, InstanceSpec } from './spec.ts';
 
 export function resolve(document: ManifestDocument, lookup: Lookup): Resolved<InstanceSpec> {
   const expanded = expandInstance(document, lookup);
   const problems: Problem[] = [...expanded.problems];
   const manifest = document.spec as InstanceManifest;
-  const image = resolveImage(manifest.image, document, lookup, problems);
   const typed = resolveConfig(document, expanded, problems);
   const devices = resolveDevices(document, expanded, lookup, problems);
   if (problems.some((problem) => problem.severity === 'error') || typed === undefined || devices.root === undefined) {
     return { spec: undefined, problems };
   }
   const spec: InstanceSpec = {
-    image,
+    image: imageRef(manifest.image, document, lookup),
     profiles: expanded.profiles.map((profile) => profile.name),
     state: manifest.state ?? 'Running',
     restart: manifest.restart?.policy ?? 'Always',
@@ -54,29 +40,16 @@ export function resolve(document: ManifestDocument, lookup: Lookup): Resolved<In
   return { spec, problems };
 }
 
-function resolveImage(name: string, document: ManifestDocument, lookup: Lookup, problems: Problem[]): ResourceRef {
+/** An image of the instance's own project, else of the default one. That it is declared is checked with all other references. */
+function imageRef(name: string, document: ManifestDocument, lookup: Lookup): ResourceRef {
   const own = makeRef('Image', name, { project: document.ref.project });
-  if (lookup.document(own) !== undefined) return own;
-  const shared = makeRef('Image', name, { project: DEFAULT_PROJECT });
-  if (lookup.document(shared) !== undefined) return shared;
-  const remote = name.includes(':') || /^[0-9a-f]{12,64}$/.test(name);
-  problems.push(
-    problemIn(document, {
-      path: ['spec', 'image'],
-      rule: 'dangling-reference',
-      message: `There is no Image "${name}".`,
-      hint: remote
-        ? 'Images of remotes and fingerprints are not supported yet: declare an Image and name it here.'
-        : 'Declare it with "kind: Image", or name one that is declared.',
-    }),
-  );
-  return own;
+  return lookup.document(own) === undefined ? makeRef('Image', name, { project: DEFAULT_PROJECT }) : own;
 }
 
 function dependencies(manifest: InstanceManifest, document: ManifestDocument): Dependency[] {
-  return (manifest.dependsOn ?? []).map(({ kind = 'Instance', name, project, condition }) => ({
-    ref: makeRef(kind, name, { project: project ?? document.ref.project }),
-    condition: kind === 'Instance' && (condition ?? 'Running') !== 'Present' ? 'Running' : 'Present',
+  return (manifest.dependsOn ?? []).map(({ kind, name }) => ({
+    ref: makeRef(kind, name, { project: document.ref.project }),
+    condition: 'Running',
   }));
 }
 
