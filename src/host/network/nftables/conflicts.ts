@@ -6,6 +6,7 @@ import { type Chain, chainKey, isObject, type Rule, type Ruleset, type Statement
 /** What is known of a packet. A missing field cannot be told. */
 interface Packet {
   readonly hook: 'forward' | 'input';
+  readonly bridge: string;
   readonly iifname?: string;
   readonly oifname?: string;
   readonly state: 'new' | 'established';
@@ -47,12 +48,12 @@ function packetsOf(network: { bridge: string; forward: boolean; services: boolea
   const { bridge } = network;
   const packets: Packet[] = [];
   if (network.forward) {
-    packets.push({ hook: 'forward', iifname: bridge, state: 'new', what: 'traffic from its guests' });
-    packets.push({ hook: 'forward', oifname: bridge, state: 'established', what: 'answers to its guests' });
+    packets.push({ hook: 'forward', bridge, iifname: bridge, state: 'new', what: 'traffic from its guests' });
+    packets.push({ hook: 'forward', bridge, oifname: bridge, state: 'established', what: 'answers to its guests' });
   }
   if (network.services) {
-    packets.push({ hook: 'input', iifname: bridge, state: 'new', protocol: 'udp', dport: 67, what: 'DHCP of its guests' });
-    packets.push({ hook: 'input', iifname: bridge, state: 'new', protocol: 'udp', dport: 53, what: 'DNS of its guests' });
+    packets.push({ hook: 'input', bridge, iifname: bridge, state: 'new', protocol: 'udp', dport: 67, what: 'DHCP of its guests' });
+    packets.push({ hook: 'input', bridge, iifname: bridge, state: 'new', protocol: 'udp', dport: 53, what: 'DNS of its guests' });
   }
   return packets;
 }
@@ -110,8 +111,9 @@ function follow(ruleset: Ruleset, chain: Chain, statement: Statement, packet: Pa
 function matches(match: unknown, packet: Packet): Tri {
   if (!isObject(match)) return undefined;
   const value = fieldOf(match['left'], packet);
-  if (value === undefined) return undefined;
-  const equal = holds(value, match['right']);
+  // The link on the other side is not known, but it is not the bridge.
+  const isNotBridge = value === undefined && isLinkField(match['left']) && match['right'] === packet.bridge;
+  const equal = isNotBridge ? false : value === undefined ? undefined : holds(value, match['right']);
   if (equal === undefined) return undefined;
   return match['op'] === '!=' ? !equal : match['op'] === '==' || match['op'] === 'in' ? equal : undefined;
 }
@@ -122,6 +124,10 @@ function isAboutProtocol(match: unknown): boolean {
   const { meta, payload } = match['left'];
   if (isObject(meta)) return meta['key'] === 'l4proto';
   return isObject(payload) && (payload['field'] === 'protocol' || !['ip', 'ip6', 'ether'].includes(String(payload['protocol'])));
+}
+
+function isLinkField(left: unknown): boolean {
+  return isObject(left) && isObject(left['meta']) && ['iifname', 'oifname', 'iif', 'oif'].includes(String(left['meta']['key']));
 }
 
 /** The packet's value for the left side of a match. */
