@@ -75,13 +75,15 @@ export class ImageStore {
     }
   }
 
-  /** Makes `holder` hold the image from `since` on; repeated for the same source it changes nothing. */
-  async hold(fingerprint: string, holder: string, sourceHash: string, since: number): Promise<ImageReading> {
+  /** Makes `holder` hold the image, as the newest of those it holds, whatever the clock says. */
+  async hold(fingerprint: string, holder: string, sourceHash: string, now: number): Promise<ImageReading> {
     return await this.#exclusively(async () => {
       const directory = this.directory(fingerprint);
       const record = await readRecord(directory);
       if (record === undefined) throw imageMissing(fingerprint);
-      if (Object.hasOwn(record.holders, holder) && record.holders[holder]?.sourceHash === sourceHash) return toReading(record);
+      const others = [...(await this.list()).values()].filter((image) => image.fingerprint !== fingerprint);
+      const newest = Math.max(0, ...others.map((image) => image.holders[holder]?.since ?? 0));
+      const since = Math.max(now, newest + 1);
       const held: ImageRecord = { ...record, holders: { ...record.holders, [holder]: { sourceHash, since } } };
       await writeRecord(directory, held);
       return toReading(held);

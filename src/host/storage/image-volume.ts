@@ -75,11 +75,6 @@ export class ImageVolumes {
       throw error;
     }
   }
-
-  async remove(pool: OpenPool, fingerprint: string, signal: AbortSignal): Promise<void> {
-    const path = volumePath(pool.target.path, { type: 'image', name: fingerprint });
-    await pool.driver.deleteVolume(path, signal);
-  }
 }
 
 /** The facts of a container's snapshot name the container, those of a half-made one are missing or the image's. */
@@ -90,5 +85,10 @@ function isUnpacked(path: string): boolean {
 
 /** Takes a volume's facts away first, so that one whose deletion is interrupted is not taken for a whole one. */
 export async function forgetFacts(path: string): Promise<void> {
-  await rm(join(path, FACTS_LINK), { force: true });
+  try {
+    await rm(join(path, FACTS_LINK), { force: true });
+  } catch (error) {
+    // A sealed subvolume: it is deleted in one piece. Or not a directory at all.
+    if (!isErrno(error, 'EROFS') && !isErrno(error, 'ENOTDIR')) throw error;
+  }
 }

@@ -56,7 +56,7 @@ export class PoolRecords {
     if (text === undefined) return undefined;
     try {
       const value = JSON.parse(text) as { target?: PoolTarget };
-      if (value.target?.name === pool && typeof value.target.path === 'string') return value.target;
+      if (value.target?.name === pool && typeof value.target.path === 'string') return this.#here(value.target);
     } catch {
       // falls through to the same error as a record that is valid JSON but not a record
     }
@@ -65,6 +65,16 @@ export class PoolRecords {
       { path },
       { message: `The record of the pool "${pool}" cannot be understood.`, hint: `Restore "${path}" from a backup.` },
     );
+  }
+
+  /** With the paths of today: the whole state directory may have been moved. */
+  #here(target: PoolTarget): PoolTarget {
+    const path = this.#paths.pool(target.name);
+    const { source } = target;
+    if (source.type === 'loop') return { ...target, path, source: { ...source, file: this.#paths.disk(target.name) } };
+    return source.type === 'path' && source.path === target.path
+      ? { ...target, path, source: { type: 'path', path } }
+      : { ...target, path };
   }
 
   async names(): Promise<string[]> {

@@ -1,17 +1,19 @@
 // Pools as a whole: read, list, make, activate, grow, remove. What differs between backends is behind PoolDriver.
-import { chmod, mkdir, readdir, rm, statfs } from 'node:fs/promises';
+import { chmod, mkdir, readdir, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { Paths } from '../../core/paths.ts';
 import type { ListedPool, PoolReading, PoolTarget } from '../ports/storage.ts';
+import { forgetFacts } from './image-volume.ts';
 import { takesIdmappedMounts } from './idmap-probe.ts';
 import { driverOf, isActive } from './open-pool.ts';
 import type { PoolIdentity } from './pool-driver.ts';
 import { writeMarker } from './pool-marker.ts';
 import type { PoolRecords } from './pool-records.ts';
-import { FACTS_LINK } from './volume-facts.ts';
 import { POOL_DIRS, TEMPORARY_PREFIX, TOMBSTONES_DIR, VOLUME_DIRS } from './volume-layout.ts';
+
+const GIB = 1024 ** 3;
 
 export class Pools {
   readonly #paths: Paths;
@@ -53,8 +55,9 @@ export class Pools {
     return pools;
   }
 
-  async create(target: PoolTarget, signal: AbortSignal): Promise<void> {
-    const known = await this.#records.read(target.name);
+  async create(wanted: PoolTarget, signal: AbortSignal): Promise<void> {
+    const known = await this.#records.read(wanted.name);
+    const target = await this.#sized(wanted, known);
     if (known !== undefined && (known.driver !== target.driver || sourceText(known) !== sourceText(target))) {
       throw new AppError(
         'POOL_IN_USE',
@@ -85,6 +88,14 @@ export class Pools {
     }
     await driver.activate(target, identity, signal);
     await this.#furnish(target, identity);
+  }
+
+  /** A loop file without a size gets one from the free space, as LXD chooses it; what was chosen before stays. */
+  async #sized(target: PoolTarget, known: PoolTarget | undefined): Promise<PoolTarget> {
+    const { source } = target;
+    if (source.type !== 'loop' || source.sizeBytes > 0) return target;
+    const before = known?.source.type === 'loop' ? known.source.sizeBytes : 0;
+    return { ...target, source: { ...source, sizeBytes: before > 0 ? before : await defaultLoopBytes(this.#paths.stateDir) } };
   }
 
   /** Directories and, last, the marker. Repeated at every activation: a crash may have come before them. */
@@ -150,7 +161,7 @@ export class Pools {
       await this.#refuseWhileUsed(known);
       const images = join(known.path, VOLUME_DIRS.image);
       for (const name of await readdir(images)) {
-        await rm(join(images, name, FACTS_LINK), { force: true });
+        await forgetFacts(join(images, name));
         await driver.deleteVolume(join(images, name), signal);
       }
       await driver.deactivate(known, signal);
@@ -176,6 +187,14 @@ export class Pools {
       },
     );
   }
+}
+
+/** A fifth of the free space, at least 5 GiB and at most 30 GiB (LXD's storage documentation, "size"). */
+async function defaultLoopBytes(at: string): Promise<number> {
+  const space = await statfs(at, { bigint: true });
+  const fifth = Number((space.bavail * space.bsize) / 5n);
+  const rounded = Math.floor(fifth / GIB) * GIB;
+  return Math.min(Math.max(rounded, 5 * GIB), 30 * GIB);
 }
 
 /** Where a pool's data lies, in words. */

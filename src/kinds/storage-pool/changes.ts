@@ -1,0 +1,44 @@
+// What can be done to a storage pool, as data; and each change in words.
+import { formatSize } from '../../core/units.ts';
+import type { PoolTarget } from '../../host/ports/storage.ts';
+import type { Changes } from '../changes.ts';
+import type { Described } from '../kind.ts';
+import { sourceName } from './spec.ts';
+
+export interface StoragePoolChangeTable {
+  create: { target: PoolTarget };
+  /** Its backing is there but not mounted: never formats. */
+  activate: { target: PoolTarget };
+  grow: { target: PoolTarget; from: number; to: number };
+  /** Removes unpacked copies of images that are gone. */
+  dropImages: { pool: string; fingerprints: readonly string[] };
+  delete: { target: PoolTarget };
+}
+
+export type StoragePoolChange = Changes<StoragePoolChangeTable>;
+
+export function describe(change: StoragePoolChange): Described {
+  switch (change.do) {
+    case 'create': {
+      const { driver, source } = change.target;
+      const size = source.type === 'loop' && source.sizeBytes > 0 ? [{ field: 'config.size', to: formatSize(source.sizeBytes) }] : [];
+      return {
+        verdict: 'create',
+        summary: `create the ${driver} pool in ${sourceName(change.target)}`,
+        fields: [{ field: 'driver', to: driver }, ...size],
+      };
+    }
+    case 'activate':
+      return { verdict: 'repair', summary: 'activate the pool', fields: [] };
+    case 'grow':
+      return {
+        verdict: 'live',
+        summary: 'grow the pool',
+        fields: [{ field: 'config.size', from: formatSize(change.from), to: formatSize(change.to) }],
+      };
+    case 'dropImages':
+      return { verdict: 'live', summary: `remove ${change.fingerprints.length} unpacked images that are not stored any more`, fields: [] };
+    case 'delete':
+      return { verdict: 'delete', summary: `delete the pool in ${sourceName(change.target)}`, fields: [] };
+  }
+}

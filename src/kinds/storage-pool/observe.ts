@@ -1,0 +1,43 @@
+// Reads one pool out of the round's listing of pools, and what of its content matters for the pool itself.
+import { toAppError } from '../../core/errors.ts';
+import type { ResourceRef } from '../../core/ref.ts';
+import type { ListedPool } from '../../host/ports/storage.ts';
+import type { HostView } from '../../host/ports/view.ts';
+import type { Observed, Recorded } from '../kind.ts';
+
+export interface StoragePoolActual extends ListedPool {
+  /** Containers and custom volumes in it; undefined while it is not active. */
+  readonly volumes: number | undefined;
+  readonly tombstones: number | undefined;
+  /** Fingerprints of unpacked images that are not stored on this host any more. */
+  readonly staleImages: readonly string[];
+}
+
+const IMAGE_KEY = 'image/';
+
+export async function observe(
+  view: HostView,
+  ref: ResourceRef,
+  _recorded: Recorded | undefined,
+  signal: AbortSignal,
+): Promise<Observed<StoragePoolActual>> {
+  try {
+    signal.throwIfAborted();
+    const listed = (await view.pools()).get(ref.name);
+    if (listed === undefined) return { is: 'absent' };
+    if (!listed.active) return { is: 'present', actual: { ...listed, volumes: undefined, tombstones: undefined, staleImages: [] } };
+    const [volumes, tombstones, images] = await Promise.all([view.volumes(ref.name), view.tombstones(ref.name), view.images()]);
+    const unpacked = [...volumes.keys()].filter((key) => key.startsWith(IMAGE_KEY));
+    return {
+      is: 'present',
+      actual: {
+        ...listed,
+        volumes: volumes.size - unpacked.length,
+        tombstones: tombstones.length,
+        staleImages: unpacked.map((key) => key.slice(IMAGE_KEY.length)).filter((fingerprint) => !images.has(fingerprint)),
+      },
+    };
+  } catch (error) {
+    return { is: 'unknown', because: toAppError(error, 'HOST_UNREADABLE', { pool: ref.name }) };
+  }
+}
