@@ -1,6 +1,35 @@
 // /openapi.json, made from the schemas the routes are checked with.
 import type { RouteOptions } from 'fastify';
-import { ProblemDocument } from './schemas.ts';
+import {
+  ApplyResultSchema,
+  ConfirmationSchema,
+  DaemonStatusSchema,
+  EventSchema,
+  ObjectDescriptionSchema,
+  ObjectListSchema,
+  ObjectStatusSchema,
+  PlanReportSchema,
+  ProblemDocument,
+  ProblemSchema,
+  Ref,
+  SourceStatusSchema,
+} from './schemas.ts';
+
+/** Shapes that have a name in the document; docs/reference/cli-json.md refers to them. */
+const NAMED: Readonly<Record<string, unknown>> = {
+  Ref,
+  Problem: ProblemSchema,
+  ProblemDocument,
+  ObjectStatus: ObjectStatusSchema,
+  ObjectList: ObjectListSchema,
+  ObjectDescription: ObjectDescriptionSchema,
+  Confirmation: ConfirmationSchema,
+  SourceStatus: SourceStatusSchema,
+  DaemonStatus: DaemonStatusSchema,
+  PlanReport: PlanReportSchema,
+  ApplyResult: ApplyResultSchema,
+  Event: EventSchema,
+};
 
 declare module 'fastify' {
   interface FastifySchema {
@@ -60,9 +89,18 @@ export class OpenApiCollector {
         description: 'REST API of lockstepd, over the unix socket `<run-dir>/lockstep.sock`. Errors are RFC 9457 problem documents.',
       },
       paths,
-      components: { schemas: { ProblemDocument } },
+      components: { schemas: Object.fromEntries(Object.entries(NAMED).map(([name, schema]) => [name, named(schema, name)])) },
     };
   }
+}
+
+/** A copy in which the shapes that have a name are referred to by it. `self`: the one being described. */
+function named(value: unknown, self?: string): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  const name = Object.keys(NAMED).find((key) => NAMED[key] === value);
+  if (name !== undefined && name !== self) return { $ref: `#/components/schemas/${name}` };
+  if (Array.isArray(value)) return value.map((member) => named(member));
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, named(member)]));
 }
 
 function operation(schema: RouteSchema): Record<string, unknown> {
@@ -70,7 +108,7 @@ function operation(schema: RouteSchema): Record<string, unknown> {
   for (const [status, answer] of Object.entries(schema.response ?? { 200: {} })) {
     const media = schema.produces?.[status] ?? 'application/json';
     const { description } = answer as { description?: string };
-    responses[status] = { description: description ?? 'Done.', content: { [media]: { schema: answer } } };
+    responses[status] = { description: description ?? 'Done.', content: { [media]: { schema: named(answer) } } };
   }
   responses['default'] = {
     description: 'An error.',
@@ -80,7 +118,7 @@ function operation(schema: RouteSchema): Record<string, unknown> {
     ...(schema.summary === undefined ? {} : { summary: schema.summary }),
     ...(schema.description === undefined ? {} : { description: schema.description }),
     parameters: [...parameters('path', schema.params), ...parameters('query', schema.querystring)],
-    ...(schema.body === undefined ? {} : { requestBody: { content: { 'application/json': { schema: schema.body } } } }),
+    ...(schema.body === undefined ? {} : { requestBody: { content: { 'application/json': { schema: named(schema.body) } } } }),
     responses,
   };
 }
