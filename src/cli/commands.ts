@@ -20,5 +20,6 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'delete', summary: 'delete an object made through the API', load: () => import('./commands/delete.ts') },
   { name: 'undelete', summary: 'bring a deleted object back', load: () => import('./commands/undelete.ts') },
   { name: 'exec', summary: 'run a command in an instance', load: () => import('./commands/exec.ts') },
+  { name: 'doctor', summary: 'check what this host can do, without a daemon', load: () => import('./commands/doctor.ts') },
   { name: 'version', summary: 'show versions', load: () => import('./commands/version.ts') },
 ];

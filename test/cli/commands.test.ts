@@ -250,7 +250,7 @@ describe('status', () => {
 
   it('exits 3 when the time is up', async () => {
     server.control.objects = [notReady(WEB, 'Starting', 'It starts.')];
-    const { code, stderr } = await run(['status', '--wait', '--timeout', '600ms']);
+    const { code, stderr } = await run(['status', '--wait', '--timeout', '1s']);
     assert.equal(code, 3);
     assert.match(stderr, /error: The time is up: 1 object is not ready\./);
     assert.match(stderr, /lockstep describe Instance\/default\/-\/web/);
@@ -385,6 +385,26 @@ describe('confirm', () => {
     assert.deepEqual(server.control.calls, []);
     assert.equal((await run(['confirm', '--all', '--yes'])).code, 0);
     assert.equal(server.control.confirmations.length, 0);
+  });
+});
+
+describe('doctor', () => {
+  it('lists what the host has and lacks, without a daemon', async () => {
+    const { code, stdout } = await lockstep(['doctor', '-o', 'json', '--socket', '/nonexistent']);
+    const answer = JSON.parse(stdout) as { ok: boolean; checks: { name: string; ok: boolean; required: boolean; hint?: string }[] };
+    assert.equal(code, answer.ok ? 0 : 1);
+    assert.equal(
+      answer.ok,
+      answer.checks.every((check) => check.ok || !check.required),
+    );
+    assert.ok(answer.checks.every((check) => check.ok || check.hint !== undefined));
+  });
+
+  it('exits 1 and says what to do when something needed is missing', async () => {
+    const { code, stdout, stderr } = await lockstep(['doctor', '--state-dir', '/proc/nowhere']);
+    assert.equal(code, 1);
+    assert.match(stdout, /^missing\tstate directory\t/m);
+    assert.match(stderr, /state directory: .*--state-dir/);
   });
 });
 
