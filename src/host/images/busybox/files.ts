@@ -93,6 +93,8 @@ export const DIRECTORIES: readonly { readonly path: string; readonly mode: numbe
 
 export const LINKS: readonly { readonly path: string; readonly target: string }[] = [
   { path: 'etc/resolv.conf', target: '../run/resolv.conf' },
+  // Upstream's busybox looks for its DHCP script in /usr/share, Debian's in /etc.
+  { path: 'etc/udhcpc', target: '../usr/share/udhcpc' },
   { path: 'etc/mtab', target: '../proc/self/mounts' },
   { path: 'var/run', target: '../run' },
 ];
