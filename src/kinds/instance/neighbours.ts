@@ -1,17 +1,14 @@
 // What an instance has to know of the objects it needs. Read from the facts of the plan; nothing else of theirs is used.
 import type { ResourceRef } from '../../core/ref.ts';
+import type { ImageActual } from '../image/kind.ts';
 import type { Facts } from '../kind.ts';
+import type { StoragePoolSpec } from '../storage-pool/spec.ts';
 import type { RecordedImage } from './record.ts';
 import { signalFrom } from './signals.ts';
 
-interface ImageFacts {
-  readonly fingerprint: string;
-  readonly properties: Readonly<Record<string, string>>;
-}
-
 /** Undefined while the image is not made. */
 export function imageFacts(ref: ResourceRef, facts: Facts): RecordedImage | undefined {
-  const actual = facts.actual(ref) as ImageFacts | undefined;
+  const actual = facts.actual(ref) as ImageActual | undefined;
   if (actual === undefined) return undefined;
   const halt = signalFrom(actual.properties['signal.halt']);
   const reboot = signalFrom(actual.properties['signal.reboot']);
@@ -25,6 +22,6 @@ export function imageFacts(ref: ResourceRef, facts: Facts): RecordedImage | unde
 
 /** Does the pool's driver enforce sizes? */
 export function poolHasQuotas(ref: ResourceRef, facts: Facts): boolean {
-  const spec = facts.desired(ref) as { readonly driver?: string } | undefined;
+  const spec = facts.desired(ref) as StoragePoolSpec | undefined;
   return spec?.driver === 'btrfs';
 }
