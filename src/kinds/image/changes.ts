@@ -28,7 +28,7 @@ export function describe(change: ImageChange): Described {
     }
     case 'release':
       return { verdict: 'live', summary: `remove former versions that nothing uses: ${shortened(change.fingerprints)}`, fields: [] };
-    case 'delete':
+    default:
       return { verdict: 'delete', summary: `delete the image ${shortened(change.fingerprints)}`, fields: [] };
   }
 }

@@ -38,7 +38,7 @@ export function describe(change: StoragePoolChange): Described {
       };
     case 'dropImages':
       return { verdict: 'live', summary: `remove ${change.fingerprints.length} unpacked images that are not stored any more`, fields: [] };
-    case 'delete':
+    default:
       return { verdict: 'delete', summary: `delete the pool in ${sourceName(change.target)}`, fields: [] };
   }
 }
