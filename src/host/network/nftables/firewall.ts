@@ -2,7 +2,7 @@
 //
 // nft may list a rule in other words than it was given, and words change with its version. So after each change the listing is read and
 // its hash kept (in `<state-dir>/networks/BRIDGE/firewall.json`); a network whose chains list differently later was changed from outside.
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError, toAppError } from '../../../core/errors.ts';
 import { hashOf } from '../../../core/hash.ts';
@@ -77,6 +77,8 @@ export class Firewall {
       await this.#load(clearRules(this.#table, bridge, { last: others.length === 0 }));
       this.#known.set(bridge, undefined);
       await rm(this.#file(bridge), { force: true });
+      // Only when nothing else of the network is in it.
+      await rmdir(this.#paths.network(bridge)).catch(() => {});
     });
   }
 

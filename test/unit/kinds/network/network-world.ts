@@ -2,12 +2,13 @@
 import { refKey, makeRef, type ResourceRef } from '../../../../src/core/ref.ts';
 import { makePaths } from '../../../../src/core/paths.ts';
 import type { Host } from '../../../../src/host/ports/host.ts';
+import type { NetworkPort } from '../../../../src/host/ports/network.ts';
 import type { HostView } from '../../../../src/host/ports/view.ts';
 import type { ApplyRun } from '../../../../src/kinds/changes.ts';
 import type { Facts, Observed, Recorded } from '../../../../src/kinds/kind.ts';
 import type { NetworkChange } from '../../../../src/kinds/network/changes.ts';
 import { type NetworkActual, networkKind, type NetworkSpec } from '../../../../src/kinds/network/kind.ts';
-import { MemoryNetwork } from '../../../fakes/memory-network.ts';
+import type { MemoryNetwork } from '../../../fakes/memory-network.ts';
 
 export const REF: ResourceRef = makeRef('Network', 'lan');
 export const UID = '0192f0c4-0000-7000-8000-000000000001';
@@ -27,13 +28,19 @@ export function spec(changes: Partial<NetworkSpec> = {}): NetworkSpec {
 /** Thrown by the step that a test wants the daemon to die before. */
 export class Killed extends Error {}
 
-export class NetworkWorld {
-  readonly network = new MemoryNetwork();
+export class NetworkWorld<Port extends NetworkPort = MemoryNetwork> {
+  readonly network: Port;
+  readonly prefix: string;
   readonly allocations = new Map<string, string>();
   readonly taken = new Map<string, Set<string>>();
   /** Effects still allowed; then `Killed` is thrown instead of the next. */
   stepsLeft = Number.POSITIVE_INFINITY;
   stepsDone = 0;
+
+  constructor(network: Port, prefix = 'ls') {
+    this.network = network;
+    this.prefix = prefix;
+  }
 
   get recorded(): Recorded {
     return {
@@ -54,7 +61,7 @@ export class NetworkWorld {
     return {
       now: 0,
       bootId: 'boot',
-      prefix: 'ls',
+      prefix: this.prefix,
       paths: makePaths('/state', '/run'),
       host: {} as Facts['host'],
       taken: (scope) => this.taken.get(scope) ?? new Set(),

@@ -3,12 +3,13 @@ import { describe, test } from 'node:test';
 import { AppError } from '../../../../src/core/errors.ts';
 import { vethName } from '../../../../src/core/names.ts';
 import { networkKind } from '../../../../src/kinds/network/kind.ts';
+import { MemoryNetwork } from '../../../fakes/memory-network.ts';
 import { Killed, NetworkWorld, spec, UID } from './network-world.ts';
 
 const BRIDGE = 'ls-lan';
 
 async function running(desired = spec()): Promise<NetworkWorld> {
-  const world = new NetworkWorld();
+  const world = new NetworkWorld(new MemoryNetwork());
   await world.converge(desired);
   return world;
 }
@@ -81,7 +82,7 @@ describe('making a network', () => {
   });
 
   test('refuses a link of its name that is not ours, and leaves it as it is', async () => {
-    const world = new NetworkWorld();
+    const world = new NetworkWorld(new MemoryNetwork());
     const before = { ...world.network.plug({ name: BRIDGE, type: 'bridge', up: false, alias: undefined }) };
     await world.plan(spec());
     const changes = await world.plan(spec());
@@ -249,12 +250,12 @@ describe('interruption', () => {
     [spec(), undefined, 'deleting'],
   ] as const) {
     test(`${name} ends in the same state after a kill before any step`, async () => {
-      const whole = from === undefined ? new NetworkWorld() : await running(from);
+      const whole = from === undefined ? new NetworkWorld(new MemoryNetwork()) : await running(from);
       whole.stepsDone = 0;
       await whole.converge(to);
       assert.ok(whole.stepsDone > 2);
       for (let kill = 0; kill < whole.stepsDone; kill++) {
-        const world = from === undefined ? new NetworkWorld() : await running(from);
+        const world = from === undefined ? new NetworkWorld(new MemoryNetwork()) : await running(from);
         world.stepsLeft = kill;
         await assert.rejects(world.converge(to), Killed);
         world.stepsLeft = Number.POSITIVE_INFINITY;
@@ -290,7 +291,7 @@ describe('what cannot be read', () => {
   });
 
   test('before its first record a network is absent', async () => {
-    const world = new NetworkWorld();
+    const world = new NetworkWorld(new MemoryNetwork());
     assert.deepEqual(await world.observe(), { is: 'absent' });
   });
 });
