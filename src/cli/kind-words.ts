@@ -2,18 +2,18 @@
 import { isKindName, KIND_NAMES, type KindName, makeRef, parseRefKey, type ResourceRef, scopeOf } from '../core/ref.ts';
 import { usageError } from './errors.ts';
 
-const WORDS: Readonly<Record<string, KindName>> = {
-  container: 'Instance',
-  vm: 'Instance',
-  set: 'InstanceSet',
-  pool: 'StoragePool',
-  storage: 'StoragePool',
-  volume: 'StorageVolume',
-  vol: 'StorageVolume',
-  net: 'Network',
-  acl: 'NetworkACL',
-  forward: 'NetworkForward',
-};
+const WORDS: ReadonlyMap<string, KindName> = new Map([
+  ['container', 'Instance'],
+  ['vm', 'Instance'],
+  ['set', 'InstanceSet'],
+  ['pool', 'StoragePool'],
+  ['storage', 'StoragePool'],
+  ['volume', 'StorageVolume'],
+  ['vol', 'StorageVolume'],
+  ['net', 'Network'],
+  ['acl', 'NetworkACL'],
+  ['forward', 'NetworkForward'],
+]);
 
 /** The kind behind a word: any case, singular or plural, with or without hyphens; LXD's short words too. */
 export function findKind(word: string): KindName | undefined {
@@ -21,7 +21,7 @@ export function findKind(word: string): KindName | undefined {
   const plain = word.toLowerCase().replaceAll(/[-_]/g, '');
   const names = [plain, plain.replace(/s$/, '')];
   for (const name of names) {
-    const kind = KIND_NAMES.find((one) => one.toLowerCase() === name) ?? WORDS[name];
+    const kind = KIND_NAMES.find((one) => one.toLowerCase() === name) ?? WORDS.get(name);
     if (kind !== undefined) return kind;
   }
   return undefined;
