@@ -32,7 +32,7 @@ const network = `#!/bin/sh
 # Kept running by init: asks for an address on eth0 as soon as there is one, and keeps the lease.
 while [ ! -e /sys/class/net/eth0 ]; do sleep 5; done
 ip link set eth0 up
-exec udhcpc -f -S -R -t 10 -T 1 -A 2 -i eth0 -x "hostname:$(hostname)" >/dev/null 2>&1
+exec udhcpc -f -S -R -s /usr/share/udhcpc/default.script -t 10 -T 1 -A 2 -i eth0 -x "hostname:$(hostname)" >/dev/null 2>&1
 `;
 
 const stop = `#!/bin/sh

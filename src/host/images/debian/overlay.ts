@@ -22,6 +22,8 @@ datasource_list: [NoCloud, None]
 datasource:
   NoCloud:
     fs_label: null
+# Without the package "locales" there is only C.UTF-8; user-data may say otherwise.
+locale: false
 # Without a network configuration in the seed, the file in /etc/systemd/network stays in charge.
 network:
   config: disabled

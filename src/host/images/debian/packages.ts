@@ -4,6 +4,8 @@
 export const BASE_PACKAGES: readonly string[] = [
   'systemd-sysv',
   'systemd-resolved',
+  // systemd-networkd waits for udev to know each link where /sys is writable, as it is in unprivileged containers.
+  'udev',
   'dbus',
   'libpam-systemd',
   'cloud-init',
@@ -16,6 +18,9 @@ export const BASE_PACKAGES: readonly string[] = [
 
 /**
  * Units that cannot work in an unprivileged container. Others that are in the way switch themselves off by a condition
- * (ConditionVirtualization, ConditionPathIsReadWrite=/sys).
+ * (ConditionVirtualization, ConditionPathIsReadWrite) or are never pulled in.
  */
-export const MASKED_UNITS: Readonly<Record<string, string>> = {};
+export const MASKED_UNITS: Readonly<Record<string, string>> = {
+  'systemd-binfmt.service': 'the table of binary formats belongs to the host; writing to it is refused',
+  'proc-sys-fs-binfmt_misc.automount': 'there is nothing to mount there from inside a user namespace',
+};
