@@ -7,10 +7,9 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
-#include <netlink/addr.h>
 #include <string.h>
 
-#include <algorithm>
+#include <charconv>
 #include <functional>
 #include <set>
 #include <unordered_map>
@@ -203,19 +202,25 @@ Message addressMessage(int type, int flags, const struct ifaddrmsg &header, cons
   return message;
 }
 
-/** The request that adds an address given as text. */
+/** The request that adds an address given as text, `ADDRESS/PREFIX`. Parsed strictly: libnl's parser takes what follows a number too. */
 Message newAddress(unsigned index, const std::string &text) {
-  struct nl_addr *parsed = nullptr;
-  if (nl_addr_parse(text.c_str(), AF_UNSPEC, &parsed) < 0) throw NetlinkError(EINVAL, "\"" + text + "\" is not an address");
-  std::unique_ptr<struct nl_addr, decltype(&nl_addr_put)> address(parsed, nl_addr_put);
-  const int family = nl_addr_get_family(parsed);
-  if (family != AF_INET && family != AF_INET6) throw NetlinkError(EINVAL, "\"" + text + "\" is not an IP address");
+  const NetlinkError invalid(EINVAL, "\"" + text + "\" is not an address with a prefix length");
+  const size_t slash = text.find('/');
+  if (slash == std::string::npos) throw invalid;
+  const int family = text.find(':') == std::string::npos ? AF_INET : AF_INET6;
+  const size_t size = family == AF_INET ? 4 : 16;
+  char bytes[16];
+  if (inet_pton(family, text.substr(0, slash).c_str(), bytes) != 1) throw invalid;
+  unsigned prefix = 0;
+  const char *end = text.data() + text.size();
+  const auto [stopped, error] = std::from_chars(text.data() + slash + 1, end, prefix);
+  if (error != std::errc() || stopped != end || prefix > size * 8) throw invalid;
   struct ifaddrmsg header = {};
   header.ifa_family = static_cast<unsigned char>(family);
-  header.ifa_prefixlen = static_cast<unsigned char>(nl_addr_get_prefixlen(parsed));
+  header.ifa_prefixlen = static_cast<unsigned char>(prefix);
   header.ifa_index = index;
-  const std::string bytes(static_cast<const char *>(nl_addr_get_binary_addr(parsed)), nl_addr_get_len(parsed));
-  return addressMessage(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, header, bytes, bytes);
+  const std::string address(bytes, size);
+  return addressMessage(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, header, address, address);
 }
 
 bool isLinkLocal6(const Address &one) { return one.header.ifa_family == AF_INET6 && one.header.ifa_scope == RT_SCOPE_LINK; }

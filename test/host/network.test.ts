@@ -86,6 +86,15 @@ describe('the network of a real host', { skip }, () => {
     assert.notEqual((await run(['ip', 'link', 'show', box.bridge])).code, 0);
   });
 
+  test('a bridge keeps its MTU whatever its ports have', async () => {
+    await addBridge();
+    const port1 = `${box.prefix}-g`;
+    await box.guest(port1, '00:16:3e:7e:57:12');
+    await mustRun(['ip', 'link', 'set', port1, 'mtu', '1300']);
+    await port.setLink(port1, { master: box.bridge });
+    assert.equal((await port.links()).links.get(box.bridge)?.mtu, 1500);
+  });
+
   test('addresses become exactly those asked for, secondaries of a deleted primary too', async () => {
     await addBridge();
     await mustRun(['ip', 'address', 'add', `${box.net}.2/24`, 'dev', box.bridge]);

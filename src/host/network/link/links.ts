@@ -18,8 +18,11 @@ export class Links {
   }
 
   async addBridge(name: string, initial: RawLinkChange): Promise<void> {
-    const { alias, ...atOnce } = initial;
-    await this.#netlink.netlinkAddBridge(name, atOnce).catch((error: unknown) => {
+    const { hwaddr, mtu, alias } = initial;
+    // A bridge follows the smallest MTU of its ports until its own is *changed* (BROPT_MTU_SET_BY_USER, net/bridge/br_device.c): it is
+    // made with another one, so that setting the wanted one is a change.
+    const first = mtu === undefined ? {} : { mtu: mtu === 1500 ? 1501 : 1500 };
+    await this.#netlink.netlinkAddBridge(name, { ...first, ...(hwaddr === undefined ? {} : { hwaddr }) }).catch((error: unknown) => {
       if (!isErrno(error, 'EEXIST')) throw linkError(name, 'The bridge could not be made', error);
       throw new AppError(
         'NETWORK_FOREIGN',
@@ -33,7 +36,7 @@ export class Links {
     });
     await keepGuestsFromConfiguring(name);
     // The kernel takes an alias only for a link that exists (rtnl_newlink does not look at IFLA_IFALIAS).
-    if (alias !== undefined) await this.set(name, { alias });
+    await this.set(name, { ...(mtu === undefined ? {} : { mtu }), ...(alias === undefined ? {} : { alias }) });
   }
 
   async set(name: string, change: RawLinkChange): Promise<void> {
