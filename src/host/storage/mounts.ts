@@ -1,54 +1,14 @@
-// The mount table of this process, and mount and umount. mount(8) and umount(8) are run for a pool's activation only.
+// What is mounted where, and mount and umount. mount(8) and umount(8) are run for a pool's activation only.
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { AppError, isErrno } from '../../core/errors.ts';
+import { type MountEntry, parseMountinfo } from '../mountinfo.ts';
 import { mustRun } from '../run/run.ts';
 
-export interface Mount {
-  /** Where it is mounted. */
-  readonly point: string;
-  /** Path inside its file system that is mounted: `/` unless it is a bind mount or a subvolume. */
-  readonly root: string;
-  /** `MAJOR:MINOR`. */
-  readonly device: string;
-  readonly fsType: string;
-  readonly source: string;
-  readonly options: string;
-}
-
-/** Lines of /proc/PID/mountinfo (proc(5)); blanks and such in paths are octal escapes there. */
-export function parseMountinfo(text: string): Mount[] {
-  const mounts: Mount[] = [];
-  for (const line of text.split('\n')) {
-    const [before, after] = line.split(' - ', 2);
-    if (before === undefined || after === undefined) continue;
-    const fields = before.split(' ');
-    const [fsType, source] = after.split(' ');
-    const [, , device, root, point, options] = fields;
-    if (!device || !root || !point || !fsType) continue;
-    mounts.push({
-      point: unescapeOctal(point),
-      root: unescapeOctal(root),
-      device,
-      fsType,
-      source: unescapeOctal(source ?? ''),
-      options: options ?? '',
-    });
-  }
-  return mounts;
-}
-
-function unescapeOctal(text: string): string {
-  return text.replaceAll(/\\([0-7]{3})/g, (_all, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
-}
-
-export async function readMounts(): Promise<Mount[]> {
-  return parseMountinfo(await readFile('/proc/self/mountinfo', 'utf8'));
-}
-
 /** The mount that is visible at exactly this path: the last one in the table covers the others. */
-export async function mountAt(path: string): Promise<Mount | undefined> {
+export async function mountAt(path: string): Promise<MountEntry | undefined> {
   const real = await realPath(path);
-  return real === undefined ? undefined : (await readMounts()).findLast((mount) => mount.point === real);
+  if (real === undefined) return undefined;
+  return parseMountinfo(await readFile('/proc/self/mountinfo', 'utf8')).findLast((mount) => mount.mountPoint === real);
 }
 
 /** The table knows paths without symbolic links only. */
