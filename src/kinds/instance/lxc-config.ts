@@ -36,8 +36,14 @@ export function lxcConfig(input: ConfigInput, deviceItems: readonly ConfigItem[]
     ...mounts(input),
     ...cgroups(input),
     ...processes(input),
+    ...network(deviceItems),
     ...deviceItems,
   ];
+}
+
+/** Without any `lxc.net` setting liblxc makes no network namespace: the container would be in the host's. */
+function network(deviceItems: readonly ConfigItem[]): ConfigItem[] {
+  return deviceItems.some(([key]) => key.startsWith('lxc.net.')) ? [] : [['lxc.net.0.type', 'empty']];
 }
 
 function basics({ ref, host, dir, haltSignal, rebootSignal }: ConfigInput): ConfigItem[] {

@@ -56,7 +56,7 @@ describe('a new instance', () => {
     bench.tombstone = { pool: 'fast', name: `${UID}.5` };
     const [create] = await bench.plan();
     assert.equal(create?.change.do, 'create');
-    await bench.apply(create!.change);
+    await bench.apply(create.change);
     assert.equal(bench.volumes.get('fast/web')?.ownerId, 77);
     assert.equal(bench.tombstones.size, 0);
   });
