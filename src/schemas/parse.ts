@@ -12,15 +12,17 @@ import { kindFindings } from './kind-rules.ts';
 import { APPLIED_KINDS, kindSchema } from './kinds/table.ts';
 import { nearest } from './nearest.ts';
 import type { Position, Problem } from './problem.ts';
-import { structureFindings } from './validate.ts';
+import { MAX_FINDINGS, structureFindings } from './validate.ts';
 import { type YamlDocument, YamlFile } from './yaml-file.ts';
-import { readYamlDocument } from './yaml-value.ts';
+import { TooComplex } from './yaml-tokens.ts';
+import { aliasBudget, readYamlDocument } from './yaml-value.ts';
 
 export const API_VERSION = 'lockstep/v1';
 
 /** Characters of one file. Manifests are written by people; a larger file is a mistake or an attack. */
 const MAX_FILE_CHARACTERS = 4 * 1024 * 1024;
 const MAX_SYNTAX_PROBLEMS = 5;
+const MAX_FILE_PROBLEMS = 200;
 
 export interface ManifestFile {
   /** As people know it. */
@@ -79,17 +81,18 @@ function parseFile(file: ManifestFile): FileResult {
   const problems: Problem[] = [];
   const claims: RefKey[] = [];
   const yaml = new YamlFile(path, file.text);
-  const broken = unreadable(file);
+  const broken = unreadable(yaml);
   if (broken !== undefined) return { path, source, documents, problems: [broken], claims };
   try {
     const { documents: trees, lines } = yaml.tree();
+    const budget = aliasBudget();
     for (const [index, tree] of trees.entries()) {
       const syntax = syntaxProblems(yaml, tree);
       if (syntax.length > 0) {
         problems.push(...syntax.slice(0, MAX_SYNTAX_PROBLEMS));
         continue;
       }
-      const reading = readYamlDocument(yaml, tree, lines);
+      const reading = readYamlDocument(yaml, tree, lines, budget);
       // A document of comments only, such as the one after a last `---`.
       if (reading.value === undefined && reading.problems.length === 0) continue;
       const result = checkDocument(reading.value, yaml, index, source);
@@ -98,10 +101,21 @@ function parseFile(file: ManifestFile): FileResult {
       else if (result.ref !== undefined) claims.push(refKey(result.ref));
     }
   } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    problems.push(fileProblem(path, 'too-deep', 'The file is nested too deep to be read.'));
+    if (!(error instanceof TooComplex)) throw error;
+    const position = yaml.positionOfOffset(error.offset);
+    problems.push({ ...position, severity: 'error', rule: 'too-complex', field: '', message: error.message });
   }
-  return { path, source, documents, problems, claims };
+  return { path, source, documents, problems: capped(problems), claims };
+}
+
+function capped(problems: readonly Problem[]): readonly Problem[] {
+  const last = problems[MAX_FILE_PROBLEMS];
+  if (last === undefined) return problems;
+  const message = `The file has ${problems.length - MAX_FILE_PROBLEMS} more problems, which are not shown.`;
+  return [
+    ...problems.slice(0, MAX_FILE_PROBLEMS),
+    { ...fileProblem(last.file, 'more-problems', message), line: last.line, endLine: last.line },
+  ];
 }
 
 /** A value that could not be read is missing in the data; what follows from that would only repeat it. */
@@ -110,7 +124,8 @@ function notFollowingFrom(problems: readonly Problem[], unread: readonly Problem
   return problems.filter(({ rule, field }) => rule !== 'required' && !unread.some((other) => other.field.startsWith(field)));
 }
 
-function unreadable({ path, text }: ManifestFile): Problem | undefined {
+function unreadable(yaml: YamlFile): Problem | undefined {
+  const { path, text } = yaml;
   if (text.length > MAX_FILE_CHARACTERS) {
     return fileProblem(
       path,
@@ -120,11 +135,8 @@ function unreadable({ path, text }: ManifestFile): Problem | undefined {
   }
   const nul = text.indexOf('\0');
   if (nul < 0) return undefined;
-  const before = text.slice(0, nul).split('\n');
-  const line = before.length;
-  const column = before.at(-1)!.length + 1;
   const message = 'The file holds a NUL character: it is not a text file, or not in UTF-8.';
-  return { ...fileProblem(path, 'control-character', message), line, column, endLine: line, endColumn: column + 1 };
+  return { ...fileProblem(path, 'control-character', message), ...yaml.positionOfOffset(nul) };
 }
 
 function fileProblem(file: string, rule: string, message: string): Problem {
@@ -174,7 +186,7 @@ function checkDocument(value: unknown, yaml: YamlFile, index: number, source: st
     return yaml.locate(index, path, inKey);
   }
   const { findings, document } = checkValue(value);
-  const problems = findings.map((finding) => locateFinding(finding, locate));
+  const problems = findings.slice(0, MAX_FINDINGS).map((finding) => locateFinding(finding, locate));
   const ref = claimedRef(value);
   if (document === undefined || findings.length > 0) return { document: undefined, problems, ref };
   const origin: Origin = { ...locate([]), source };

@@ -6,6 +6,9 @@ import { type Finding, shown } from './finding.ts';
 import { schemaOfDocument } from './kinds/table.ts';
 import { nearest } from './nearest.ts';
 
+/** More about one document would not be read by anybody. */
+export const MAX_FINDINGS = 100;
+
 // Compiled validators are pure functions of the schemas above; compiling is what takes time, so each is made once per process.
 const validators = new Map<KindName, ValidateFunction>();
 let ajv: Ajv2020 | undefined;
@@ -14,7 +17,7 @@ let ajv: Ajv2020 | undefined;
 export function structureFindings(kind: KindName, document: Readonly<Record<string, unknown>>): readonly Finding[] {
   const validate = validatorOf(kind);
   if (validate === undefined || validate(document)) return [];
-  return (validate.errors ?? []).map((error) => toFinding(error, document));
+  return (validate.errors ?? []).slice(0, MAX_FINDINGS).map((error) => toFinding(error, document));
 }
 
 function validatorOf(kind: KindName): ValidateFunction | undefined {

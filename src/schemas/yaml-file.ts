@@ -1,8 +1,11 @@
 // One manifest file's YAML, and the way from a field back to line and column. The syntax tree is large compared with the text, so it is
 // kept only weakly: asking for a position later reads the text again.
-import { type Document, isMap, isPair, isScalar, isSeq, LineCounter, type Node, type Pair, parseAllDocuments, type ParsedNode } from 'yaml';
+import { Composer, type Document, isMap, isPair, isScalar, isSeq, LineCounter, type Node, type Pair, type ParsedNode } from 'yaml';
 import type { FieldPath } from './document.ts';
 import type { Position } from './problem.ts';
+import { boundedTokens, TooComplex } from './yaml-tokens.ts';
+
+const MAX_DOCUMENTS = 10_000;
 
 export type YamlDocument = Document.Parsed<ParsedNode, false>;
 
@@ -21,25 +24,30 @@ export class YamlFile {
     this.text = text;
   }
 
-  /** Parses; throws RangeError when the nesting is too deep for the parser. */
+  /** Parses; throws TooComplex for text that would take the parser too much memory or depth. */
   tree(): Tree {
     const known = this.#tree?.deref();
     if (known !== undefined) return known;
     const lines = new LineCounter();
     // uniqueKeys compares every key with every other; the reader in yaml-value.ts finds duplicates in linear time instead.
-    const options = {
-      version: '1.2',
-      schema: 'core',
-      uniqueKeys: false,
-      prettyErrors: false,
-      logLevel: 'silent',
-      lineCounter: lines,
-    } as const;
-    // An empty stream is an empty array with a marker; as an array it is the same to us.
-    const documents = parseAllDocuments<ParsedNode, false>(this.text, options) as readonly YamlDocument[];
+    const options = { version: '1.2', schema: 'core', uniqueKeys: false, logLevel: 'silent' } as const;
+    const composer = new Composer<ParsedNode, false>(options);
+    const documents: YamlDocument[] = [];
+    for (const document of composer.compose(boundedTokens(this.text, lines), false, this.text.length)) {
+      if (documents.push(document) > MAX_DOCUMENTS)
+        throw new TooComplex(`The file has more than ${MAX_DOCUMENTS} documents: split it.`, document.range[0]);
+    }
     const tree = { documents, lines };
     this.#tree = new WeakRef(tree);
     return tree;
+  }
+
+  /** Position of one character, for text that cannot be parsed. */
+  positionOfOffset(offset: number): Position {
+    const before = this.text.slice(0, offset);
+    const line = before.split('\n').length;
+    const column = offset - before.lastIndexOf('\n');
+    return { file: this.path, line, column, endLine: line, endColumn: column + 1 };
   }
 
   /** Position of text offsets. The end is exclusive; an empty range is widened to one column. */
@@ -67,10 +75,9 @@ export class YamlFile {
       const pair: Pair | undefined = isMap(node) ? node.items.find((item) => keyText(item) === String(part)) : undefined;
       const next: unknown = pair === undefined ? (isSeq(node) ? node.items[Number(part)] : undefined) : pair.value;
       const key = pair?.key as Node | undefined;
-      // A value that is an alias or empty has a position of its own in the text as well.
       node = (next ?? null) as Node | null;
       if (last && inKey && key !== undefined) found = key;
-      else if (node?.range) found = node;
+      else if (node?.range && node.range[1] > node.range[0]) found = node;
       else if (key !== undefined) found = key;
       if (node === null) break;
     }

@@ -7,8 +7,8 @@ import type { Problem } from './problem.ts';
 import { keyText, trimmedEnd, type YamlDocument, type YamlFile } from './yaml-file.ts';
 
 const MAX_DEPTH = 32;
-/** Nodes one document may gain through aliases. */
-const MAX_ALIASED_NODES = 10_000;
+/** Values that all aliases of one file may stand for. */
+const MAX_ALIASED_NODES = 20_000;
 const MAX_PROBLEMS = 50;
 
 // oxlint-disable-next-line no-control-regex -- finding control characters is its purpose; tab and line breaks are judged by each option
@@ -23,8 +23,17 @@ export interface YamlReading {
   readonly problems: readonly Problem[];
 }
 
-export function readYamlDocument(file: YamlFile, document: YamlDocument, lines: LineCounter): YamlReading {
-  const reader = new Reader(file, lines);
+/** What is left for the aliases of a file; shared by its documents. */
+export interface AliasBudget {
+  left: number;
+}
+
+export function aliasBudget(): AliasBudget {
+  return { left: MAX_ALIASED_NODES };
+}
+
+export function readYamlDocument(file: YamlFile, document: YamlDocument, lines: LineCounter, budget: AliasBudget): YamlReading {
+  const reader = new Reader(file, lines, budget);
   const value = document.contents === null ? NOTHING : reader.read(document.contents, [], 0);
   return { value: value === NOTHING ? undefined : value, problems: reader.problems };
 }
@@ -41,19 +50,20 @@ class Reader {
   readonly #file: YamlFile;
   readonly #lines: LineCounter;
   readonly #anchors = new Map<string, Node>();
+  readonly #budget: AliasBudget;
   #insideAlias = 0;
-  #aliasedNodes = 0;
 
-  constructor(file: YamlFile, lines: LineCounter) {
+  constructor(file: YamlFile, lines: LineCounter, budget: AliasBudget) {
+    this.#budget = budget;
     this.#file = file;
     this.#lines = lines;
   }
 
   read(node: Node, path: FieldPath, depth: number): unknown {
     if (depth > MAX_DEPTH) return this.#problem(node, path, 'too-deep', `This is nested more than ${MAX_DEPTH} levels deep.`);
-    if (this.#insideAlias > 0 && ++this.#aliasedNodes > MAX_ALIASED_NODES) {
-      if (this.#aliasedNodes > MAX_ALIASED_NODES + 1) return NOTHING;
-      return this.#problem(node, path, 'alias-limit', `The aliases of this document stand for more than ${MAX_ALIASED_NODES} values.`);
+    if (this.#insideAlias > 0 && --this.#budget.left < 0) {
+      if (this.problems.at(-1)?.rule === 'alias-limit') return NOTHING;
+      return this.#problem(node, path, 'alias-limit', `The aliases of this file stand for more than ${MAX_ALIASED_NODES} values.`);
     }
     if (isAlias(node)) return this.#readAlias(node, node.source, path, depth);
     // Anchors count in document order, so the tree is read in document order and an alias sees the anchor last set before it.

@@ -8,8 +8,9 @@ export function duplicateObjects(documents: readonly ManifestDocument[]): { docu
   const found: { document: ManifestDocument; finding: Finding }[] = [];
   for (const group of byRef.values()) {
     if (group.length < 2) continue;
+    const first = group.slice(0, 4);
     for (const document of group) {
-      const others = group.filter((other) => other !== document).map(({ origin }) => `${origin.file}:${origin.line}`);
+      const others = first.filter((other) => other !== document).map(({ origin }) => `${origin.file}:${origin.line}`);
       const message = `${refText(document.ref)} is declared ${group.length} times: also at ${others.slice(0, 3).join(', ')}.`;
       const finding = { path: ['metadata', 'name'], rule: 'duplicate-object', message, hint: 'Keep one of them.' };
       found.push({ document, finding });

@@ -6,12 +6,13 @@ export const LINE = String.raw`^[^\u0000-\u001f\u007f]*$`;
 
 /** A map of LXD's strings. Which keys there are is the option registry's matter. */
 export function stringMap(description: string) {
-  return Type.Record(Type.String(), Type.String(), { description });
+  return Type.Record(Type.String(), Type.String(), { description, maxProperties: 1000 });
 }
 
 export const configMap = stringMap("LXD's config keys. Values are text; an unquoted number or boolean is taken as it is written.");
 
 export const deviceMap = Type.Record(Type.String(), Type.Record(Type.String(), Type.String()), {
+  maxProperties: 256,
   description: "Devices by name, with LXD's options. Each has a `type`.",
 });
 
