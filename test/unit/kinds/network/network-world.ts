@@ -1,4 +1,5 @@
 // A network object over an in-memory port: plans and applies as the engine would, for one object.
+import assert from 'node:assert/strict';
 import { refKey, makeRef, type ResourceRef } from '../../../../src/core/ref.ts';
 import { makePaths } from '../../../../src/core/paths.ts';
 import type { Host } from '../../../../src/host/ports/host.ts';
@@ -97,7 +98,8 @@ export class NetworkWorld<Port extends NetworkPort = MemoryNetwork> {
       },
       progress: () => {},
     };
-    await networkKind.apply({ network: this.network } as unknown as Host, REF, change, run);
+    const outcome = await networkKind.apply({ network: this.network } as unknown as Host, REF, change, run);
+    assert.equal(outcome, 'done', change.do);
   }
 
   /** Plans and applies once; changes that no longer hold are dropped, as the engine drops them. */

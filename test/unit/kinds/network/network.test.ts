@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { AppError } from '../../../../src/core/errors.ts';
 import { vethName } from '../../../../src/core/names.ts';
+import type { NetworkChange } from '../../../../src/kinds/network/changes.ts';
 import { networkKind } from '../../../../src/kinds/network/kind.ts';
 import { MemoryNetwork } from '../../../fakes/memory-network.ts';
 import { Killed, NetworkWorld, spec, UID } from './network-world.ts';
@@ -107,6 +108,42 @@ describe('making a network', () => {
     world.network.change(BRIDGE, { alias: undefined });
     assert.deepEqual(await world.converge(spec()), ['setAlias']);
     assert.equal(world.network.facts.links.get(BRIDGE)?.alias, `lockstep:ls:${UID}`);
+  });
+});
+
+describe('making the bridge again', () => {
+  async function createChange(world: NetworkWorld): Promise<NetworkChange> {
+    const [change] = await new NetworkWorld(new MemoryNetwork()).plan(spec());
+    assert.equal(change?.do, 'create');
+    world.network.calls.length = 0;
+    return change;
+  }
+
+  test('does nothing to one that is complete', async () => {
+    const world = await running();
+    const change = await createChange(world);
+    await world.apply(change);
+    assert.deepEqual(world.network.calls, ['links']);
+  });
+
+  test('marks one that was made without its mark', async () => {
+    const world = await running();
+    world.network.change(BRIDGE, { alias: undefined });
+    await world.apply(await createChange(world));
+    assert.equal(world.network.facts.links.get(BRIDGE)?.alias, `lockstep:ls:${UID}`);
+  });
+
+  test('says which link is in the way and how to remove it', async () => {
+    const world = new NetworkWorld(new MemoryNetwork());
+    const change = await createChange(world);
+    world.network.plug({ name: BRIDGE });
+    await assert.rejects(world.apply(change), (error: unknown) => {
+      assert.ok(error instanceof AppError);
+      assert.deepEqual(error.detail, { network: 'lan', link: BRIDGE });
+      assert.match(error.message, /link "ls-lan"/);
+      assert.match(error.hint ?? '', /ip link delete ls-lan/);
+      return true;
+    });
   });
 });
 
@@ -222,7 +259,12 @@ describe('deleting a network', () => {
   test('is refused while a NIC is in the bridge, before anything is taken away', async () => {
     const world = await running();
     world.network.plug({ name: 'lsvabcdefghi', master: BRIDGE });
-    assert.equal(await codeOf(world.converge(undefined)), 'NETWORK_IN_USE');
+    await assert.rejects(world.converge(undefined), (error: unknown) => {
+      assert.ok(error instanceof AppError && error.code === 'NETWORK_IN_USE');
+      assert.deepEqual(error.detail, { network: 'lan', bridge: BRIDGE, ports: 1 });
+      assert.match(`${error.message} ${error.hint}`, /lsvabcdefghi[^]*ip link set lsvabcdefghi nomaster/);
+      return true;
+    });
     const { links, rules, servers } = world.network.facts;
     assert.deepEqual([links.has(BRIDGE), rules.size, servers.size], [true, 1, 1]);
   });
