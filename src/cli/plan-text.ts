@@ -66,14 +66,17 @@ export function countPlan(report: PlanReport): PlanCounts {
 
 /** `Plan: 3 to create, 1 to change, 0 to delete.` */
 export function summaryLine(report: PlanReport): string {
-  if (report.changes.length === 0) return 'No changes: the host is as declared.';
+  const errors = report.problems.filter((problem) => problem.severity === 'error').length;
+  const broken = errors === 0 ? '' : `The manifests have ${plural(errors, 'error')}`;
+  if (report.changes.length === 0)
+    return broken === '' ? 'No changes: the host is as declared.' : `${broken}; apart from that, no changes.`;
   const counts = countPlan(report);
   const hard = [
     counts.recreate > 0 ? plural(counts.recreate, 'is', 'are') + ' replaced' : '',
     counts.restart > 0 ? plural(counts.restart, 'restarts', 'restart') : '',
   ].filter((part) => part !== '');
   const tail = hard.length === 0 ? '' : ` Of these, ${hard.join(' and ')}.`;
-  return `Plan: ${counts.create} to create, ${counts.change} to change, ${counts.delete} to delete.${tail}`;
+  return `Plan: ${counts.create} to create, ${counts.change} to change, ${counts.delete} to delete.${tail}${broken === '' ? '' : ` ${broken}.`}`;
 }
 
 export function planText(report: PlanReport, style: Style): string[] {

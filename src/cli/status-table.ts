@@ -46,6 +46,7 @@ function messageOf(status: ObjectStatus, ready: string): string {
     const { text, fraction } = status.doing;
     return fraction === undefined ? text : `${text} (${Math.floor(fraction * 100)} %)`;
   }
+  if (isStalled(status)) return condition(status, 'Stalled')?.message || status.error?.message || ready;
   if (!isReady(status) && status.error !== undefined) return status.error.message;
   return ready;
 }

@@ -65,11 +65,18 @@ export async function waitUntilReady(context: Context, options: WaitOptions): Pr
 export function explainWait(waited: Waited, only: ReadonlySet<RefKey> | undefined, context: Context): void {
   if (waited.exitCode === EXIT.done) return;
   const left = chosen(waited.status, only).filter((one) => !isReady(one));
-  const what = left.length === 0 ? 'Something still waits for a person' : `${plural(left.length, 'object is', 'objects are')} not ready`;
+  const what = left.length === 0 ? whatIsLeft(waited.status) : `${plural(left.length, 'object is', 'objects are')} not ready`;
   if (waited.exitCode === EXIT.timedOut) context.output.error(`The time is up: ${what.charAt(0).toLowerCase()}${what.slice(1)}.`);
   else context.output.error(`${what}, and nothing will change that by itself.`);
   const [first] = left;
   if (first !== undefined) context.output.errorDetail('next', `lockstep describe ${refKey(first.ref)}`);
+}
+
+/** All objects are ready, and yet not everything is settled. */
+function whatIsLeft(status: DaemonStatus): string {
+  const broken = status.sources.some((source) => source.error !== undefined || source.problems.some((one) => one.severity === 'error'));
+  if (broken) return 'The manifests have errors; what was last valid stays in effect';
+  return status.confirmations.length > 0 ? 'Deletions wait for a confirmation' : 'Not everything is settled';
 }
 
 function chosen(status: DaemonStatus, only: ReadonlySet<RefKey> | undefined): readonly ObjectStatus[] {

@@ -109,6 +109,7 @@ export class FakeControl implements Control {
   ];
   confirmations: Confirmation[] = [];
   ready = true;
+  settled = true;
   report: PlanReport = EMPTY_PLAN;
   applied: ApplyResult = { objects: [{ ref: WEB, result: 'created' }], problems: [] };
   onSync: () => void = () => undefined;
@@ -125,6 +126,7 @@ export class FakeControl implements Control {
       sources: this.sources,
       confirmations: this.confirmations,
       settled:
+        this.settled &&
         this.confirmations.length === 0 &&
         this.objects.every((one) => one.conditions.some((each) => each.type === 'Ready' && each.status === 'True')),
     };

@@ -53,6 +53,7 @@ describe('plan', () => {
     server.control.report = { ...EMPTY_PLAN, problems: [problem('web.yaml', 'There is no key "confg".')] };
     const { code, stdout } = await run(['plan']);
     assert.equal(code, 1);
+    assert.match(stdout, /^The manifests have 1 error; apart from that, no changes\.$/m);
     assert.match(stdout, /^web\.yaml:7:5: error: There is no key "confg"\. \(spec\.confg\)\n {4}next: Did you mean "config"\?$/m);
   });
 
@@ -261,6 +262,24 @@ describe('status', () => {
     const { code, stderr } = await run(['status', '--wait', '--timeout', '60s']);
     assert.equal(code, 1);
     assert.match(stderr, /1 object is not ready, and nothing will change that by itself/);
+  });
+
+  it('says that manifests have errors when that is all that is left', async () => {
+    server.control.settled = false;
+    server.control.sources = [{ ...server.control.sources[0]!, problems: [problem('web.yaml', 'Bad.')] }];
+    const { code, stderr } = await run(['status', '--wait', '--timeout', '60s']);
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /^error: The manifests have errors; what was last valid stays in effect, and nothing will change that by itself\.$/m,
+    );
+  });
+
+  it('tells why an object that still runs is stalled', async () => {
+    const [ready] = objectStatus(WEB).conditions;
+    const stalled = { type: 'Stalled', status: 'True', reason: 'ManifestInvalid', message: 'Its file has 2 errors.', since: 1 } as const;
+    server.control.objects = [objectStatus(WEB, { conditions: [ready!, stalled] })];
+    assert.equal((await run(['status'])).stdout, 'Instance/web\tyes\tManifestInvalid\t\tIts file has 2 errors.\n');
   });
 
   it('goes on waiting while the daemon restarts', async () => {

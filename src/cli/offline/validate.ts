@@ -59,13 +59,14 @@ function parseRequest(argv: readonly string[]): Request {
 
 /** Reads and checks; the part without arguments and formats. */
 export async function validate(paths: readonly string[], io: Pick<ValidateIo, 'stdin' | 'version'>): Promise<ValidateReport> {
-  const [{ readManifestPaths }, { parseManifests }, { checkDocuments }, { byPlace }] = await Promise.all([
-    import('./manifest-paths.ts'),
+  const { readManifestPaths } = await import('./manifest-paths.ts');
+  // Reading waits for the disk, loading the schemas takes the processor: both at once.
+  const [read, { parseManifests }, { checkDocuments }, { byPlace }] = await Promise.all([
+    readManifestPaths(paths, io.stdin),
     import('../../schemas/parse.ts'),
     import('../../schemas/checks/check-documents.ts'),
     import('./validate-report.ts'),
   ]);
-  const read = await readManifestPaths(paths, io.stdin);
   const parsed = parseManifests(read.files);
   const checked = checkDocuments(parsed.documents, new Set(parsed.perFile.flatMap((file) => file.claims)));
   const problems = [...read.problems, ...parsed.problems, ...checked.problems];
