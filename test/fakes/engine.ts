@@ -6,7 +6,7 @@ import { isReady } from '../../src/core/object-status.ts';
 import { type KindName, makeRef, type RefKey, refKey } from '../../src/core/ref.ts';
 import { CachedHostView } from '../../src/host/view.ts';
 import type { Host } from '../../src/host/ports/host.ts';
-import { type AnyKind, erase, type Kind } from '../../src/kinds/kind.ts';
+import { type AnyKind, erase, type Kind, type KindTable } from '../../src/kinds/kind.ts';
 import { ReconcilerControl } from '../../src/reconciler/control-port.ts';
 import { Executor } from '../../src/reconciler/execute.ts';
 import type { Boundary } from '../../src/reconciler/fault.ts';
@@ -59,6 +59,17 @@ export class MemorySource implements Source {
   async close(): Promise<void> {}
 }
 
+export interface EngineOptions {
+  readonly world?: FakeWorld;
+  readonly ledger?: Ledger;
+  readonly source?: MemorySource;
+  readonly boundary?: Boundary;
+  readonly bootId?: string;
+  /** With `kinds`: real kinds over this host instead of fake ones over `world`. */
+  readonly host?: Host;
+  readonly kinds?: KindTable;
+}
+
 export class Engine {
   readonly world: FakeWorld;
   readonly ledger: Ledger;
@@ -67,12 +78,12 @@ export class Engine {
   readonly reconciler: Reconciler;
   readonly control: ReconcilerControl;
 
-  constructor(options: { world?: FakeWorld; ledger?: Ledger; source?: MemorySource; boundary?: Boundary; bootId?: string } = {}) {
+  constructor(options: EngineOptions = {}) {
     this.world = options.world ?? new FakeWorld();
     this.ledger = options.ledger ?? openLedger(':memory:');
     this.source = options.source ?? new MemorySource('dir');
-    const host = {} as Host;
-    const kinds = engineKinds(this.world);
+    const host = options.host ?? ({} as Host);
+    const kinds = options.kinds ?? engineKinds(this.world);
     const events = { emit: (event: NewEvent) => void this.events.push(event) };
     const sources = new SourceSet([this.source, new StoredSource('api', this.ledger.documents)], systemClock, events);
     const executor = new Executor({ host, clock: systemClock, boundary: options.boundary ?? (() => {}), workWidth: 8, startWidth: 8 });

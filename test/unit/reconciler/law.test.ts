@@ -1,0 +1,158 @@
+// The law, with the real kinds over a host in memory: apply, observe, plan again, and it is empty; interrupted at any boundary, a new
+// daemon on the same ledger and host still ends there, and leaves nothing behind.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Boundary } from '../../../src/reconciler/fault.ts';
+import { kinds } from '../../../src/kinds/registry.ts';
+import type { Ledger } from '../../../src/state/ledger.ts';
+import { Engine } from '../../fakes/engine.ts';
+import { MemoryHost } from '../../fakes/memory-host.ts';
+
+class Killed extends Error {}
+
+const FOUNDATION = `
+apiVersion: lockstep/v1
+kind: StoragePool
+metadata: { name: fast }
+spec: { driver: btrfs, config: { size: 4GiB } }
+---
+apiVersion: lockstep/v1
+kind: Network
+metadata: { name: lan }
+spec: { type: bridge, config: { ipv4.address: 10.20.0.1/24, ipv4.nat: "true" } }
+---
+apiVersion: lockstep/v1
+kind: Image
+metadata: { name: busybox }
+spec: { source: { build: { type: busybox } } }
+---
+apiVersion: lockstep/v1
+kind: Profile
+metadata: { name: default }
+spec: { devices: { root: { type: disk, path: /, pool: fast }, eth0: { type: nic, network: lan } } }
+---
+`;
+
+function web(config = 'limits.memory: 64MiB', state = 'Running'): string {
+  return `
+apiVersion: lockstep/v1
+kind: Instance
+metadata: { name: web }
+spec: { image: busybox, state: ${state}, config: { ${config} } }
+---
+`;
+}
+
+interface Stage {
+  readonly host: MemoryHost;
+  readonly ledger?: Ledger;
+}
+
+async function run(files: Record<string, string>, stage: Stage, boundary?: Boundary): Promise<Engine> {
+  const engine = new Engine({
+    host: stage.host,
+    kinds,
+    ...(stage.ledger ? { ledger: stage.ledger } : {}),
+    ...(boundary ? { boundary } : {}),
+  });
+  for (const [path, text] of Object.entries(files)) engine.source.files.set(path, text);
+  stage.host.lxc.onChange((name) => engine.reconciler.look(`Instance/default/-/${name}` as never));
+  await engine.reconciler.start();
+  return engine;
+}
+
+async function settled(engine: Engine, what: string): Promise<void> {
+  await engine.until(() => engine.control.status().settled, what);
+}
+
+/** From `before` to `after`, killed at each boundary in turn; returns how many boundaries there were. */
+async function everyBoundary(
+  before: Record<string, string> | undefined,
+  after: Record<string, string>,
+  check: (engine: Engine) => void,
+): Promise<number> {
+  for (let killAt = 1; ; killAt++) {
+    const stage: { host: MemoryHost; ledger?: Ledger } = { host: new MemoryHost() };
+    if (before !== undefined) {
+      const first = await run(before, stage);
+      await settled(first, 'the start');
+      stage.ledger = first.ledger;
+      await first.reconciler.close();
+    }
+    let count = 0;
+    const killed = await run(after, stage, () => {
+      if (++count >= killAt) throw new Killed();
+    });
+    await killed.until(() => count >= killAt || killed.control.status().settled, 'the kill');
+    const died = count >= killAt;
+    await killed.reconciler.close();
+    if (!died) {
+      check(killed);
+      return killAt - 1;
+    }
+    const next = await run(after, { host: stage.host, ledger: killed.ledger });
+    await settled(next, `convergence after boundary ${killAt}`);
+    assert.deepEqual((await next.control.plan()).changes, [], `plan after boundary ${killAt}`);
+    check(next);
+    await next.reconciler.close();
+  }
+}
+
+describe('the law, with real kinds', () => {
+  test('one apply is enough: a plan of what was just applied is empty', async () => {
+    const host = new MemoryHost();
+    const engine = await run({ 'a.yaml': FOUNDATION + web() }, { host });
+    await settled(engine, 'convergence');
+    assert.deepEqual((await engine.control.plan()).changes, []);
+    assert.deepEqual([...host.lxc.facts.monitors.keys()], ['web']);
+    await engine.reconciler.close();
+  });
+
+  test('creating, interrupted at every boundary', { timeout: 60_000 }, async () => {
+    const boundaries = await everyBoundary(undefined, { 'a.yaml': FOUNDATION + web() }, (engine) => {
+      assert.ok(engine.ready('Instance/default/-/web'));
+    });
+    assert.ok(boundaries >= 20, `${boundaries} boundaries`);
+  });
+
+  test('a live change and a restart, interrupted at every boundary', { timeout: 60_000 }, async () => {
+    const before = { 'a.yaml': FOUNDATION + web() };
+    const live = await everyBoundary(before, { 'a.yaml': FOUNDATION + web('limits.memory: 96MiB') }, (engine) => {
+      assert.ok(engine.ready('Instance/default/-/web'));
+    });
+    assert.ok(live >= 2, `${live} boundaries of a live change`);
+    const restart = await everyBoundary(before, { 'a.yaml': FOUNDATION + web('security.nesting: "true"') }, (engine) => {
+      assert.ok(engine.ready('Instance/default/-/web'));
+    });
+    assert.ok(restart >= 6, `${restart} boundaries of a restart`);
+  });
+
+  test('deleting, interrupted at every boundary, leaves a tombstone and nothing else', { timeout: 60_000 }, async () => {
+    const before = { 'a.yaml': FOUNDATION, 'b.yaml': web() };
+    const boundaries = await everyBoundary(before, { 'a.yaml': FOUNDATION }, (engine) => {
+      assert.equal(engine.reconciler.tracker.objects.has('Instance/default/-/web' as never), false);
+      assert.equal(engine.ledger.tombstones.all().length, 1);
+    });
+    assert.ok(boundaries >= 6, `${boundaries} boundaries`);
+  });
+
+  test('undelete brings back the same root volume, addresses and uid', async () => {
+    const host = new MemoryHost();
+    const engine = await run({ 'a.yaml': FOUNDATION }, { host });
+    await engine.control.apply([{ path: 'x.yaml', text: web() }], { actor: 'uid:0' });
+    await settled(engine, 'convergence');
+    const ref = { kind: 'Instance', project: 'default', parent: '-', name: 'web' } as const;
+    const before = engine.control.describe(ref);
+    await engine.control.delete(ref, 'uid:0');
+    await engine.until(() => engine.reconciler.tracker.objects.get('Instance/default/-/web' as never) === undefined, 'the deletion');
+    assert.equal(host.lxc.facts.directories.size, 0);
+    await engine.control.undelete(ref, 'uid:0');
+    await settled(engine, 'the return');
+    const after = engine.control.describe(ref);
+    assert.equal(after.status.uid, before.status.uid);
+    assert.deepEqual(after.allocations, before.allocations);
+    assert.deepEqual(engine.ledger.tombstones.all(), []);
+    assert.deepEqual((await host.storage.listTombstones('fast')).length, 0);
+    await engine.reconciler.close();
+  });
+});
