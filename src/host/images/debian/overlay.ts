@@ -15,8 +15,10 @@ IPv6AcceptRA=yes
 # The address is bound to the network card's address, not to this system's machine-id.
 ClientIdentifier=mac
 UseDomains=yes
+UseHostname=no
 `;
 
+// Networking is left to the seed's network-config; without one cloud-init asks for DHCP on the first network card, as the file above.
 const cloudInit = `# The only source of data is the seed that Lockstep writes; no other is searched for, which saves half a minute.
 datasource_list: [NoCloud, None]
 datasource:
@@ -24,13 +26,13 @@ datasource:
     fs_label: null
 # Without the package "locales" there is only C.UTF-8; user-data may say otherwise.
 locale: false
-# Without a network configuration in the seed, the file in /etc/systemd/network stays in charge.
-network:
-  config: disabled
 `;
 
 // Without it, a container that has no network card, or no DHCP server, would wait two minutes and then have a failed unit.
-const waitOnline = `[Service]
+const waitOnline = `[Unit]
+ConditionPathExists=/sys/class/net/eth0
+
+[Service]
 ExecStart=
 ExecStart=-/lib/systemd/systemd-networkd-wait-online --any --timeout=20
 `;
