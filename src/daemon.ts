@@ -32,6 +32,7 @@ import { ReconcilerControl } from './reconciler/control-port.ts';
 import { Executor } from './reconciler/execute.ts';
 import { faultsFromEnvironment } from './reconciler/fault.ts';
 import { Reconciler } from './reconciler/loop.ts';
+import { objectUid } from './reconciler/recording.ts';
 import { SourceSet } from './reconciler/source-set.ts';
 import { DirectorySource } from './sources/directory.ts';
 import { StoredSource, storedFile } from './sources/stored.ts';
@@ -182,10 +183,13 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
 /** Claims lie in /run and are gone after a reboot; then the ledger says what is ours. */
 function claimIds(ledger: Ledger, stateDir: string): IdClaims {
   const claims = new IdClaims({ stateDir });
-  const ranges = ledger.allocations.all().filter((row) => row.what === 'idrange');
-  const known = new Set(ranges.map((row) => row.uid));
+  const ranges = ledger.allocations
+    .all()
+    .filter((row) => row.what === 'idrange')
+    .map((row) => ({ first: Number(row.value), uid: objectUid(row.uid) }));
+  const known = new Set(ranges.map((range) => range.uid));
   claims.sweep((uid) => known.has(uid));
-  for (const { value, uid } of ranges) claims.claim(Number(value), uid);
+  for (const { first, uid } of ranges) claims.claim(first, uid);
   return claims;
 }
 

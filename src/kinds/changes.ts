@@ -41,6 +41,11 @@ export function applyWith<Table>(
   return applier(host, ref, change, run);
 }
 
+/** A change that ends a tombstone says whose in this field; its record goes, and what it had allocated is free again. */
+export interface Purges {
+  readonly purged: { readonly uid: string; readonly pool: string; readonly name: string };
+}
+
 /** A change that buries data says so in this field; the tombstone is recorded before the change starts, and `undelete` finds it. */
 export interface Buries {
   readonly tombstone: { readonly pool: string; readonly name: string };

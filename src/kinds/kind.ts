@@ -97,6 +97,17 @@ export interface Facts {
   /** What was last observed of another object in this round; undefined when it was not present. */
   actual(ref: ResourceRef): unknown;
   recorded(ref: ResourceRef): Recorded | undefined;
+  /** Tombstones of ours in a pool. */
+  tombstones(pool: string): readonly Tombstone[];
+}
+
+/** Deleted data that can still be brought back. */
+export interface Tombstone {
+  readonly uid: string;
+  /** Name below the pool's `.tombstones`. */
+  readonly name: string;
+  /** Epoch ms; after it, it is removed for good. */
+  readonly expiresAt: number;
 }
 
 /** Other documents, for `resolve`. */

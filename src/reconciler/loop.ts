@@ -23,7 +23,7 @@ import { computeDesired, type DesiredObject, type DesiredState, type ReviveCache
 import type { Executor } from './execute.ts';
 import { observe } from './observe.ts';
 import { type BaseFacts, type ObjectPlan, plan, type PlanInput } from './plan.ts';
-import { appliedOf, forgetObject, recordApplied, recordedFrom, rowDiffers, rowFor } from './recording.ts';
+import { appliedOf, forgetObject, forgetTombstone, recordApplied, recordedFrom, rowDiffers, rowFor } from './recording.ts';
 import { Runs } from './runs.ts';
 import type { SourceSet } from './source-set.ts';
 import { type Tracked, Tracker, updateConditions } from './tracker.ts';
@@ -103,6 +103,7 @@ export class Reconciler {
         options.view.newRound();
         return observe(options.kinds, options.view, tracked);
       },
+      purged: (uid) => this.#giveBack(uid, forgetTombstone(options.ledger, uid)),
       ended: (tracked) => {
         if (tracked.ref.kind !== 'Instance') options.view.drop();
         this.look(tracked.key);
@@ -384,10 +385,12 @@ export class Reconciler {
   async facts(): Promise<BaseFacts> {
     const elsewhere = await this.#o.takenElsewhere();
     const { ledger } = this.#o;
+    const tombstones = Map.groupBy(ledger.tombstones.all(), (row) => row.pool);
     const scopes = new Map<string, ReadonlySet<string>>();
     return {
       ...this.#o.facts,
       now: this.#o.clock.now(),
+      tombstones: (pool) => tombstones.get(pool) ?? [],
       taken: (scope) => {
         let values = scopes.get(scope);
         if (values === undefined) {
@@ -475,18 +478,23 @@ export class Reconciler {
   }
 
   #forget(tracked: Tracked, now: number): void {
-    const { ledger, events, released, log } = this.#o;
+    const { ledger, events } = this.#o;
     const { uid } = tracked.row;
     const buried = ledger.tombstones.all().some((one) => one.uid === uid);
     ledger.transaction(() => forgetObject(ledger, uid));
-    for (const [what, value] of buried ? [] : tracked.recorded.allocations) {
-      released?.(what, value, uid).catch((error: unknown) => log.warn({ error: errorText(error), what, value }, 'claim not given back'));
-    }
+    if (!buried) this.#giveBack(uid, tracked.recorded.allocations);
     this.#deletions.gone(tracked.row.source, now);
     for (const need of tracked.needs) this.#dirty.add(need);
     this.#alarm.delete(tracked.key);
     this.tracker.remove(tracked);
     events.emit({ type: 'change', severity: 'info', ref: tracked.ref, reason: 'Deleted', message: `${refText(tracked.ref)} is deleted.` });
+  }
+
+  #giveBack(uid: string, allocations: ReadonlyMap<string, string>): void {
+    const { released, log } = this.#o;
+    for (const [what, value] of allocations) {
+      released?.(what, value, uid).catch((error: unknown) => log.warn({ error: errorText(error), what, value }, 'claim not given back'));
+    }
   }
 
   async #launch(plans: readonly ObjectPlan[], observedAt: number): Promise<void> {

@@ -137,9 +137,25 @@ export function forgetObject(ledger: Ledger, uid: string): void {
   ledger.objects.remove(uid);
 }
 
+/** A tombstone was removed for good: returns what it had allocated and is free again. */
+export function forgetTombstone(ledger: Ledger, uid: string): ReadonlyMap<string, string> {
+  const owner = tombstoneOwner(uid);
+  const freed = ledger.allocations.of(owner);
+  ledger.transaction(() => {
+    ledger.tombstones.remove(uid);
+    ledger.allocations.release(owner);
+  });
+  return freed;
+}
+
 /** Allocations of a tombstone are held under a uid of their own, so that the row can go and they cannot. */
 export function tombstoneOwner(uid: string): string {
   return `tombstone:${uid}`;
+}
+
+/** The object behind an owner of allocations, be it alive or a tombstone. */
+export function objectUid(owner: string): string {
+  return owner.replace(/^tombstone:/, '');
 }
 
 /** After a converged look: what was applied, from which revision. Returns the new row when something was written. */

@@ -4,10 +4,11 @@ import { type AppError, errorText } from '../core/errors.ts';
 import type { EventSink } from '../core/events.ts';
 import type { Log } from '../core/log.ts';
 import { refText } from '../core/ref.ts';
+import type { Purges } from '../kinds/changes.ts';
 import type { Observed } from '../kinds/kind.ts';
 import type { Ledger } from '../state/ledger.ts';
 import type { Executor, StepOutcome } from './execute.ts';
-import { describe, type ObjectPlan } from './plan.ts';
+import { type AnyChange, describe, type ObjectPlan } from './plan.ts';
 import { openRuns } from './recording.ts';
 import { retryDelayMs } from './retry.ts';
 import { type Tracked, updateConditions } from './tracker.ts';
@@ -25,6 +26,8 @@ export interface RunsOptions {
   readonly log: Log;
   readonly random: () => number;
   observe(tracked: Tracked): Promise<Observed<unknown>>;
+  /** A tombstone was removed for good. */
+  purged(uid: string): void;
   /** A run ended; look at the object again. */
   ended(tracked: Tracked): void;
   /** Look at the object again at that time (epoch ms). */
@@ -150,6 +153,7 @@ export class Runs {
     this.#close(intent, outcome.is === 'failed' ? outcome.error.code : outcome.is);
     const touchesPower = verdict !== 'live' && verdict !== 'repair';
     if (outcome.is === 'done') {
+      if (purges(step.change)) this.#o.purged(step.change.purged.uid);
       const started = step.change.do === 'start';
       if (started) tracked.recorded = { ...tracked.recorded, startedAt: now };
       if (touchesPower) tracked.exitExpected = !started;
@@ -193,4 +197,8 @@ export class Runs {
       ...(error.hint === undefined ? {} : { data: { hint: error.hint } }),
     });
   }
+}
+
+function purges(change: AnyChange): change is AnyChange & Purges {
+  return change.do === 'purge' && 'purged' in change;
 }

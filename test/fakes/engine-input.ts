@@ -30,6 +30,7 @@ export function baseFacts(over: Partial<BaseFacts> = {}): BaseFacts {
     paths: makePaths('/state', '/run/tt'),
     host: TEST_CAPABILITIES,
     taken: () => new Set(),
+    tombstones: () => [],
     ...over,
   };
 }

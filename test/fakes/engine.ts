@@ -96,7 +96,7 @@ export class Engine {
       clock: systemClock,
       events,
       log: silentLog,
-      facts: (({ now: _now, taken: _taken, ...rest }) => rest)(baseFacts({ bootId: options.bootId ?? 'boot-1' })),
+      facts: (({ now: _now, taken: _taken, tombstones: _tombstones, ...rest }) => rest)(baseFacts({ bootId: options.bootId ?? 'boot-1' })),
       takenElsewhere: async () => new Map(),
       random: () => 0,
     });

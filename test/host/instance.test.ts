@@ -115,6 +115,8 @@ spec:
       desired: (ref) => (ref.kind === 'StoragePool' ? this.pool : undefined),
       actual: (ref) => (ref.kind === 'Image' ? this.image : undefined),
       recorded: () => undefined,
+      tombstones: () => new Set(),
+      tombstones: () => [],
     };
   }
 

@@ -26,5 +26,9 @@ export const appliers: Appliers<StoragePoolChangeTable> = {
     }
     return 'done';
   },
+  purge: single(
+    'remove a tombstone',
+    async (host, { purged }, run) => await host.storage.purgeTombstone(purged.pool, purged.name, run.signal),
+  ),
   delete: single('delete the pool', async (host, { target }, run) => await host.storage.deletePool(target, run.signal)),
 };

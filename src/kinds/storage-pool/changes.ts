@@ -1,7 +1,7 @@
 // What can be done to a storage pool, as data; and each change in words.
 import { formatSize } from '../../core/units.ts';
 import type { PoolTarget } from '../../host/ports/storage.ts';
-import type { Changes } from '../changes.ts';
+import type { Changes, Purges } from '../changes.ts';
 import type { Described } from '../kind.ts';
 import { sourceName } from './spec.ts';
 
@@ -12,6 +12,8 @@ export interface StoragePoolChangeTable {
   grow: { target: PoolTarget; from: number; to: number };
   /** Removes unpacked copies of images that are gone. */
   dropImages: { pool: string; fingerprints: readonly string[] };
+  /** Removes deleted data for good, its time being over. */
+  purge: Purges;
   delete: { target: PoolTarget };
 }
 
@@ -38,6 +40,8 @@ export function describe(change: StoragePoolChange): Described {
       };
     case 'dropImages':
       return { verdict: 'live', summary: `remove ${change.fingerprints.length} unpacked images that are not stored any more`, fields: [] };
+    case 'purge':
+      return { verdict: 'live', summary: `remove the expired tombstone "${change.purged.name}"`, fields: [] };
     default:
       return { verdict: 'delete', summary: `delete the pool in ${sourceName(change.target)}`, fields: [] };
   }

@@ -19,6 +19,9 @@ export function diff({ ref, desired, actual, recorded, facts }: DiffInput<Storag
   const size = growth(desired, actual);
   if (size !== undefined) steps.push({ change: { do: 'grow', target: withSize(actual.target, size.to), ...size } });
   if (actual.staleImages.length > 0) steps.push({ change: { do: 'dropImages', pool: ref.name, fingerprints: actual.staleImages } });
+  for (const { uid, name, expiresAt } of facts.tombstones(ref.name)) {
+    if (expiresAt <= facts.now) steps.push({ change: { do: 'purge', purged: { uid, pool: ref.name, name } } });
+  }
   return steps;
 }
 

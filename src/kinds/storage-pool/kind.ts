@@ -43,6 +43,8 @@ function holds(change: StoragePoolChange, now: Observed<StoragePoolActual>): boo
       return actual?.active === true && actual.target.source.type === 'loop' && actual.target.source.sizeBytes < change.to;
     case 'dropImages':
       return actual?.active === true && actual.staleImages.length > 0;
+    case 'purge':
+      return actual?.active === true;
     default:
       return actual !== undefined;
   }

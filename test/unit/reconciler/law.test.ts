@@ -136,6 +136,23 @@ describe('the law, with real kinds', () => {
     assert.ok(boundaries >= 6, `${boundaries} boundaries`);
   });
 
+  test('an expired tombstone is removed for good, and what it had allocated is free again', async () => {
+    const host = new MemoryHost();
+    const engine = await run({ 'a.yaml': FOUNDATION, 'b.yaml': web() }, { host });
+    await settled(engine, 'convergence');
+    engine.remove('b.yaml');
+    await engine.until(() => engine.ledger.tombstones.all().length === 1 && host.lxc.facts.directories.size === 0, 'the deletion');
+    await engine.idle();
+    assert.equal(engine.ledger.allocations.taken('idrange').size, 1, 'a tombstone keeps its ids');
+    const [row] = engine.ledger.tombstones.all();
+    engine.ledger.tombstones.put({ ...row!, expiresAt: Date.now() - 1 });
+    engine.reconciler.lookAtKind('StoragePool');
+    await engine.until(() => engine.ledger.tombstones.all().length === 0, 'the purge');
+    assert.equal((await host.storage.listTombstones('fast')).length, 0);
+    assert.equal(engine.ledger.allocations.taken('idrange').size, 0);
+    await engine.reconciler.close();
+  });
+
   test('undelete brings back the same root volume, addresses and uid', async () => {
     const host = new MemoryHost();
     const engine = await run({ 'a.yaml': FOUNDATION }, { host });

@@ -37,6 +37,7 @@ export class NetworkWorld<Port extends NetworkPort = MemoryNetwork> {
   /** Effects still allowed; then `Killed` is thrown instead of the next. */
   stepsLeft = Number.POSITIVE_INFINITY;
   stepsDone = 0;
+  uid = UID;
 
   constructor(network: Port, prefix = 'ls') {
     this.network = network;
@@ -45,7 +46,7 @@ export class NetworkWorld<Port extends NetworkPort = MemoryNetwork> {
 
   get recorded(): Recorded {
     return {
-      uid: UID,
+      uid: this.uid,
       ref: REF,
       source: 'test',
       allocations: this.allocations,
@@ -68,6 +69,7 @@ export class NetworkWorld<Port extends NetworkPort = MemoryNetwork> {
       taken: (scope) => this.taken.get(scope) ?? new Set(),
       desired: () => undefined,
       actual: () => undefined,
+      tombstones: () => [],
       recorded: (ref) => (refKey(ref) === refKey(REF) ? this.recorded : undefined),
     };
   }
