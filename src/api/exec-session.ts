@@ -1,7 +1,7 @@
 // One command over one WebSocket: moves bytes between the frames and the process, with back-pressure both ways, and ends either when
 // the other one has ended.
 import type { WebSocket } from 'ws';
-import type { ExecProcess } from '../host/ports/lxc.ts';
+import type { ExecProcess } from '../operations/operations.ts';
 import { CHANNEL, checkExecControl } from './exec-frames.ts';
 
 /** Output that the client has not taken yet; beyond it the command is not read from. */

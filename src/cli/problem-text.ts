@@ -1,7 +1,7 @@
 // Problems in manifests as lines that editors and people can follow: file:line:column first.
 import type { Problem } from '../api/types.ts';
 import type { Style } from './output.ts';
-import { clean, plural } from './text.ts';
+import { clean } from './text.ts';
 
 export function problemLines(problems: readonly Problem[], style: Style): string[] {
   return problems.flatMap((problem) => {
@@ -10,11 +10,4 @@ export function problemLines(problems: readonly Problem[], style: Style): string
     const line = `${style('bold', `${clean(problem.file)}:${problem.line}:${problem.column}`)}: ${word}: ${clean(problem.message)}${field}`;
     return problem.hint === undefined ? [line] : [line, `    ${style('dim', 'next:')} ${clean(problem.hint)}`];
   });
-}
-
-/** `2 errors, 1 warning`; empty when there are none. */
-export function problemCount(problems: readonly Problem[]): string {
-  const errors = problems.filter((one) => one.severity === 'error').length;
-  const warnings = problems.length - errors;
-  return [errors > 0 ? plural(errors, 'error') : '', warnings > 0 ? plural(warnings, 'warning') : ''].filter(Boolean).join(', ');
 }

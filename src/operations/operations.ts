@@ -2,6 +2,8 @@
 import type { ResourceRef } from '../core/ref.ts';
 import type { ExecProcess } from '../host/ports/lxc.ts';
 
+export type { ExecProcess } from '../host/ports/lxc.ts';
+
 export interface ExecCommand {
   readonly command: readonly string[];
   /** Added to the instance's own environment; wins over it. */
