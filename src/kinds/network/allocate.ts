@@ -1,6 +1,7 @@
 // What a network needs that must be unique on the host and stay: its link's name, its hardware address, a subnet. Pure.
 import { sha256Hex } from '../../core/hash.ts';
 import { bridgeName } from '../../core/names.ts';
+import { refKey } from '../../core/ref.ts';
 import type { Allocation, Facts, Recorded } from '../kind.ts';
 import { ALLOCATED_BRIDGE, ALLOCATED_HWADDR, ALLOCATED_SUBNET, type NetworkSpec } from './spec.ts';
 import { freeSubnet } from './subnets.ts';
@@ -14,7 +15,7 @@ export function allocate(spec: NetworkSpec, recorded: Recorded, facts: Facts): A
   // Without an address of its own a bridge takes the lowest of its ports', and the guests' gateway changes with every guest. Every bridge
   // is made with this one, so that it can be told to be ours before anything else was done to it; a declared one comes after.
   add(ALLOCATED_HWADDR, () => freeHwaddr(recorded.uid, facts.taken('hwaddr')));
-  if (spec.ipv4?.address === 'auto') add(ALLOCATED_SUBNET, () => freeSubnet(recorded.uid, facts.taken('subnet4')));
+  if (spec.ipv4?.address === 'auto') add(ALLOCATED_SUBNET, () => freeSubnet(refKey(recorded.ref), facts.taken('subnet4')));
   return wanted;
 }
 

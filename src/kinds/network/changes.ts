@@ -9,7 +9,7 @@ export interface NetworkChangeTable {
   setMtu: { bridge: string; from: number; to: number };
   setHwaddr: { bridge: string; from: string; to: string };
   setAddresses: { bridge: string; from: readonly string[]; to: readonly string[] };
-  setUp: { bridge: string };
+  setUp: { bridge: string; because: 'new' | 'repair' };
   /** Puts NICs of running instances back in. */
   attachPorts: { bridge: string; ports: readonly string[] };
   enableForwarding: { bridge: string };
@@ -29,7 +29,7 @@ const IN_WORDS: { readonly [Name in keyof NetworkChangeTable]: (change: NetworkC
   setHwaddr: (change) => said('live', 'change the hardware address', [{ field: 'config.bridge.hwaddr', from: change.from, to: change.to }]),
   setAddresses: (change) =>
     said('live', 'set the address', [{ field: 'config.ipv4.address', from: listed(change.from), to: listed(change.to) }]),
-  setUp: (change) => said('repair', `bring the bridge ${change.bridge} up`),
+  setUp: (change) => said(change.because === 'repair' ? 'repair' : 'live', `bring the bridge ${change.bridge} up`),
   attachPorts: (change) => said('repair', `put ${change.ports.length} NICs back into the bridge ${change.bridge}`),
   enableForwarding: () => said('live', 'switch IPv4 forwarding on'),
   setFirewall: (change) =>

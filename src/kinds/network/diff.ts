@@ -44,7 +44,7 @@ function settings(spec: NetworkSpec, bridge: string, hwaddr: string, alias: stri
   if (hashOf(addresses.toSorted()) !== hashOf(wantedAddresses)) {
     changes.push({ do: 'setAddresses', bridge, from: addresses, to: wantedAddresses });
   }
-  if (!link.up) changes.push({ do: 'setUp', bridge });
+  if (!link.up) changes.push({ do: 'setUp', bridge, because: actual?.link === undefined ? 'new' : 'repair' });
   const detached = actual?.detached ?? [];
   if (detached.length > 0) changes.push({ do: 'attachPorts', bridge, ports: detached });
   return [...changes, ...services(spec, bridge, address, actual)];
@@ -64,7 +64,7 @@ function services(spec: NetworkSpec, bridge: string, address: string | undefined
   if (server === undefined) {
     if (actual?.dhcp?.running) changes.push({ do: 'stopDhcp', bridge });
   } else if (!actual?.dhcp?.running || actual.dhcp.specHash !== hashOf(server)) {
-    changes.push({ do: 'startDhcp', spec: server, because: actual?.dhcp?.running ? 'changed' : 'new' });
+    changes.push({ do: 'startDhcp', spec: server, because: serverReason(actual) });
   }
   return changes;
 }
@@ -72,6 +72,11 @@ function services(spec: NetworkSpec, bridge: string, address: string | undefined
 function reasonFor(rules: NetworkActual['firewall']): 'new' | 'changed' | 'repair' {
   if (rules === undefined) return 'new';
   return rules.specHash === undefined ? 'repair' : 'changed';
+}
+
+function serverReason(actual: NetworkActual | undefined): 'new' | 'changed' | 'repair' {
+  if (actual?.link === undefined || actual.dhcp === undefined) return 'new';
+  return actual.dhcp.running ? 'changed' : 'repair';
 }
 
 /** The kernel's own, on every link that is up. */

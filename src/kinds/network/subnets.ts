@@ -1,4 +1,4 @@
-// Picks a free /24 for `ipv4.address: auto`: 10.X.Y.0/24, by a hash of the object's uid and then onwards, never one that overlaps what the
+// Picks a free /24 for `ipv4.address: auto`: 10.X.Y.0/24, by a hash of the network's ref and then onwards, never one that overlaps what the
 // host has a route or address for, or what another network was given. Pure: the same facts give the same subnet.
 import { AppError } from '../../core/errors.ts';
 import { sha256Hex } from '../../core/hash.ts';

@@ -67,6 +67,15 @@ describe('making a network', () => {
     assert.deepEqual(await world.plan(auto), []);
   });
 
+  test('picks the same subnet for the same name, whatever its uid', async () => {
+    const auto = spec({ ipv4: { ...spec().ipv4!, address: 'auto' } });
+    const [one, other] = [new NetworkWorld(new MemoryNetwork()), new NetworkWorld(new MemoryNetwork())];
+    other.uid = 'another';
+    await Promise.all([one.plan(auto), other.plan(auto)]);
+    assert.equal(one.allocations.get('subnet4'), other.allocations.get('subnet4'));
+    assert.notEqual(one.allocations.get('hwaddr:bridge'), other.allocations.get('hwaddr:bridge'));
+  });
+
   test('without an address has neither rules nor server nor forwarding', async () => {
     const plain = spec({ ipv4: undefined, dhcp4: false });
     const world = await running(plain);
@@ -210,6 +219,24 @@ describe('repairing a network', () => {
       assert.deepEqual(await world.plan(spec()), []);
     });
   }
+
+  test('harm is called repair, a new network is not', async () => {
+    const verdicts = async (world: NetworkWorld): Promise<string[]> =>
+      (await world.plan(spec())).map((change) => `${change.do} ${networkKind.describe(change, undefined).verdict}`);
+    assert.deepEqual(await verdicts(new NetworkWorld(new MemoryNetwork())), [
+      'create create',
+      'setAddresses live',
+      'setUp live',
+      'enableForwarding live',
+      'setFirewall live',
+      'startDhcp live',
+    ]);
+    const world = await running();
+    world.network.change(BRIDGE, { up: false });
+    world.network.changeRules(BRIDGE);
+    world.network.killServer(BRIDGE);
+    assert.deepEqual(await verdicts(world), ['setUp repair', 'setFirewall repair', 'startDhcp repair']);
+  });
 
   test('link-local addresses are left to the kernel', async () => {
     const world = await running();
@@ -355,6 +382,7 @@ describe('what people see', () => {
     world.network.flushRules();
     world.network.facts.forwarding.ipv4 = false;
     for (const change of await world.plan(spec({ hwaddr: '00:16:3e:01:01:01' }))) {
+      assert.notEqual(networkKind.describe(change, undefined).verdict, 'delete');
       assert.match(networkKind.describe(change, undefined).summary, /^[a-z]/, change.do);
     }
     assert.equal(networkKind.describe({ do: 'delete', bridge: BRIDGE, alias: '', hwaddr: '' }, undefined).verdict, 'delete');
