@@ -115,7 +115,6 @@ spec:
       desired: (ref) => (ref.kind === 'StoragePool' ? this.pool : undefined),
       actual: (ref) => (ref.kind === 'Image' ? this.image : undefined),
       recorded: () => undefined,
-      tombstones: () => new Set(),
       tombstones: () => [],
     };
   }

@@ -147,7 +147,7 @@ export class Bench {
       desired: (ref) => (ref.kind === 'StoragePool' ? this.pools.get(ref.name) : known[ref.kind]),
       actual: (ref) => (ref.kind === 'Image' ? this.image : undefined),
       recorded: () => undefined,
-      tombstones: () => new Set(),
+      tombstones: () => [],
     };
   }
 
