@@ -27,8 +27,8 @@ const LAYERS: readonly Layer[] = [
   { of: 'host/', may: ['core/'], types: ['schemas/'] },
   {
     of: 'reconciler/',
-    may: ['core/', 'schemas/', 'kinds/kind.ts', 'kinds/changes.ts'],
-    types: ['state/', 'sources/', 'host/ports/', 'host/view.ts', 'status/'],
+    may: ['core/', 'schemas/', 'kinds/kind.ts', 'kinds/changes.ts', 'host/view.ts'],
+    types: ['state/', 'sources/', 'host/ports/', 'status/'],
   },
   { of: 'status/', may: ['core/'] },
   { of: 'operations/', may: ['core/'], types: ['host/ports/', 'reconciler/', 'state/'] },
@@ -36,8 +36,6 @@ const LAYERS: readonly Layer[] = [
   { of: 'cli/', may: ['core/'], types: ['api/', 'reconciler/', 'schemas/', 'sources/', 'operations/', 'kinds/kind.ts'] },
   { of: 'cli/offline/', may: ['core/', 'cli/', 'schemas/', 'sources/', 'kinds/', 'reconciler/'], types: ['host/ports/'] },
   // Looks at the machine itself, because it must work where no daemon does.
-  { of: 'cli/commands/doctor.ts', may: ['core/', 'cli/', 'host/doctor.ts'] },
-  // `doctor` works without a daemon, so the client itself looks at the host.
   { of: 'cli/commands/doctor.ts', may: ['core/', 'cli/', 'host/doctor.ts'] },
   // The composition roots see both sides.
   { of: 'daemon.ts', may: [''] },
