@@ -92,8 +92,9 @@ function detachedPorts(bridge: string, links: LinksReading, dhcp: DhcpReading | 
   for (const key of dhcp?.hosts.keys() ?? []) {
     const dot = key.indexOf('.');
     const veth = links.links.get(vethName(prefix, key.slice(0, dot), key.slice(dot + 1)));
-    // One that is in another bridge is on its way there (its NIC names another network now).
-    if (veth?.type === 'veth' && veth.master === undefined) detached.push(veth.name);
+    // One that is in another bridge is on its way there (its NIC names another network now). One that is not up is being made: liblxc
+    // puts it into the bridge first, and fails with EBUSY when someone else did (SIOCBRADDIF).
+    if (veth?.type === 'veth' && veth.master === undefined && veth.up) detached.push(veth.name);
   }
   return detached;
 }

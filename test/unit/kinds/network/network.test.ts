@@ -264,6 +264,13 @@ describe('repairing a network', () => {
     assert.deepEqual(await world.plan(spec()), []);
   });
 
+  test('a NIC that liblxc is just making is left to liblxc', async () => {
+    const world = await running();
+    await world.network.setDhcpHost(BRIDGE, 'uid-1.eth0', { hwaddr: '00:16:3e:00:00:01', address: undefined, hostname: 'web' });
+    world.network.plug({ name: vethName('ls', 'uid-1', 'eth0'), up: false });
+    assert.deepEqual(await world.plan(spec()), []);
+  });
+
   test('a NIC that is gone by the time it is put back is no failure, another error is', async () => {
     const world = await running();
     await world.apply({ do: 'attachPorts', bridge: BRIDGE, ports: ['lsvgone'] });
