@@ -160,6 +160,14 @@ describe('the network of a real host', { skip }, () => {
     assert.doesNotMatch(stolen.stdout, new RegExp(`${address}`));
   });
 
+  test('the bridge’s own address is never given away, even when a range holds it', async () => {
+    await addBridge();
+    await port.startDhcp(dhcpSpec({ ranges: [{ first: `${box.net}.1`, last: `${box.net}.2` }] }), signal);
+    const guest = await box.guest(`${box.prefix}-g`, '00:16:3e:7e:57:12');
+    await port.setLink(`${box.prefix}-g`, { master: box.bridge });
+    assert.equal(await requestLease(guest, '-r', `${box.net}.1`), `${box.net}.2`);
+  });
+
   test('fifty hosts are told to the running server at once, without a process', async () => {
     await addBridge();
     await port.startDhcp(dhcpSpec(), signal);
