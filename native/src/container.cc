@@ -18,75 +18,62 @@
 
 namespace {
 
-/**
- * liblxc's log is one per process. It goes to a file in memory; a call that fails quotes what was written while it ran, which can
- * include lines of calls that ran beside it.
- */
-class LogWindow {
- public:
-  LogWindow() : start_(size()) {}
+struct Closer {
+  void operator()(struct lxc_container* c) const { lxc_container_put(c); }
+};
 
-  std::string text() const {
-    off_t end = size();
-    if (fd() < 0 || end <= start_) return "";
-    std::string out(static_cast<size_t>(std::min<off_t>(end - start_, 16 * 1024)), '\0');
-    ssize_t n = pread(fd(), out.data(), out.size(), start_);
+/**
+ * An lxc_container with a log of its own, in memory: lxc_log_init would be for the whole process and also write to stderr, while the
+ * file of lxc.log.file is used for this container's calls only.
+ */
+class Lxc {
+ public:
+  enum class Use { kOneCall, kConfig };
+
+  Lxc(const std::string& name, const std::string& path, Use use) : c_(lxc_container_new(name.c_str(), path.c_str())) {
+    if (!c_) throw Failure("LXC_FAILED", "liblxc cannot read the configuration of container \"" + name + "\"");
+    // It answers for names it does not know, too: state() would then say STOPPED.
+    if (!c_->is_defined(c_.get())) throw Failure("NOT_FOUND", "There is no container \"" + name + "\" in " + path);
+    log_ = memfd_create("lockstep-lxc-log", MFD_CLOEXEC);
+    if (log_ < 0) return;
+    std::string file = "/proc/self/fd/" + std::to_string(log_);
+    c_->set_config_item(c_.get(), "lxc.log.file", file.c_str());
+    if (use == Use::kOneCall) {
+      c_->set_config_item(c_.get(), "lxc.log.level", "WARN");
+    } else {
+      // Must not be saved with the config; the open file stays in use.
+      c_->clear_config_item(c_.get(), "lxc.log.file");
+    }
+  }
+  ~Lxc() {
+    c_.reset();
+    if (log_ >= 0) close(log_);
+  }
+  Lxc(const Lxc&) = delete;
+  Lxc& operator=(const Lxc&) = delete;
+
+  struct lxc_container* get() const { return c_.get(); }
+
+  /** What liblxc said since this was last asked, so at most one call's words. */
+  std::string said() {
+    struct stat info;
+    if (log_ < 0 || fstat(log_, &info) != 0) return "";
+    std::string out(static_cast<size_t>(std::min<off_t>(info.st_size, 16 * 1024)), '\0');
+    ssize_t n = pread(log_, out.data(), out.size(), 0);
     out.resize(n > 0 ? static_cast<size_t>(n) : 0);
+    (void)!ftruncate(log_, 0);  // liblxc appends
     return out;
   }
 
  private:
-  off_t start_;
-
-  static int fd() {
-    static int only = open();
-    return only;
-  }
-
-  static int open() {
-    int file = memfd_create("lockstep-lxc-log", MFD_CLOEXEC);
-    if (file < 0) return -1;
-    std::string path = "/proc/self/fd/" + std::to_string(file);
-    struct lxc_log settings = {};
-    settings.name = "lockstepd";
-    settings.lxcpath = "/";
-    settings.file = path.c_str();
-    settings.level = "WARN";
-    settings.quiet = true;
-    lxc_log_init(&settings);
-    return file;
-  }
-
-  static off_t size() {
-    struct stat info;
-    if (fd() < 0 || fstat(fd(), &info) != 0) return 0;
-    // liblxc appends, so cutting it is safe; a call running now loses some context at worst.
-    if (info.st_size > 4 * 1024 * 1024) {
-      (void)!ftruncate(fd(), 0);
-      return 0;
-    }
-    return info.st_size;
-  }
+  std::unique_ptr<struct lxc_container, Closer> c_;
+  int log_ = -1;
 };
-
-struct Closer {
-  void operator()(struct lxc_container* c) const { lxc_container_put(c); }
-};
-using Lxc = std::unique_ptr<struct lxc_container, Closer>;
-
-Lxc openLxc(const std::string& name, const std::string& path) {
-  LogWindow log;
-  Lxc c(lxc_container_new(name.c_str(), path.c_str()));
-  if (!c) throw Failure("LXC_FAILED", "liblxc cannot read the configuration of container \"" + name + "\"", log.text());
-  // It answers for names it does not know, too: state() would then say STOPPED.
-  if (!c->is_defined(c.get())) throw Failure("NOT_FOUND", "There is no container \"" + name + "\" in " + path);
-  return c;
-}
 
 struct Handle {
   std::string name, path;
   std::mutex mutex;
-  Lxc lxc;
+  std::unique_ptr<Lxc> lxc;
 };
 
 class Container : public Napi::ObjectWrap<Container> {
@@ -126,7 +113,7 @@ class Container : public Napi::ObjectWrap<Container> {
     handle->path = info[0].As<Napi::String>().Utf8Value();
     handle->name = info[1].As<Napi::String>().Utf8Value();
     return runAsync(info.Env(), [handle]() -> Result {
-      handle->lxc = openLxc(handle->name, handle->path);
+      handle->lxc = std::make_unique<Lxc>(handle->name, handle->path, Lxc::Use::kConfig);
       return [handle](Napi::Env env) -> Napi::Value {
         auto passed = handle;
         return constructor->New({Napi::External<std::shared_ptr<Handle>>::New(env, &passed)});
@@ -141,9 +128,8 @@ class Container : public Napi::ObjectWrap<Container> {
   Napi::Value ask(const Napi::CallbackInfo& info, const char* what, Call call) {
     auto handle = need(info.Env());
     return runAsync(info.Env(), [handle, what, call]() -> Result {
-      Lxc c = openLxc(handle->name, handle->path);
-      LogWindow log;
-      if (!call(c.get())) throw Failure("LXC_FAILED", std::string(what) + " of container \"" + handle->name + "\" failed", log.text());
+      Lxc c(handle->name, handle->path, Lxc::Use::kOneCall);
+      if (!call(c.get())) throw Failure("LXC_FAILED", std::string(what) + " of container \"" + handle->name + "\" failed", c.said());
       return undefinedResult();
     });
   }
@@ -152,9 +138,8 @@ class Container : public Napi::ObjectWrap<Container> {
   Napi::Value askText(const Napi::CallbackInfo& info, Call call) {
     auto handle = need(info.Env());
     return runAsync(info.Env(), [handle, call]() -> Result {
-      Lxc c = openLxc(handle->name, handle->path);
-      LogWindow log;
-      std::string text = call(c.get(), log);
+      Lxc c(handle->name, handle->path, Lxc::Use::kOneCall);
+      std::string text = call(c);
       return [text](Napi::Env env) -> Napi::Value { return Napi::String::New(env, text); };
     });
   }
@@ -163,12 +148,11 @@ class Container : public Napi::ObjectWrap<Container> {
   Napi::Value State(const Napi::CallbackInfo& info) {
     auto handle = need(info.Env());
     return runAsync(info.Env(), [handle]() -> Result {
-      Lxc c = openLxc(handle->name, handle->path);
-      LogWindow log;
-      const char* word = c->state(c.get());
-      if (word == nullptr) throw Failure("LXC_FAILED", "The state of container \"" + handle->name + "\" is not known", log.text());
+      Lxc c(handle->name, handle->path, Lxc::Use::kOneCall);
+      const char* word = c.get()->state(c.get());
+      if (word == nullptr) throw Failure("LXC_FAILED", "The state of container \"" + handle->name + "\" is not known", c.said());
       std::string state = word;
-      int init = c->init_pid(c.get());
+      int init = c.get()->init_pid(c.get());
       return [state, init](Napi::Env env) -> Napi::Value {
         auto result = Napi::Object::New(env);
         result.Set("state", state);
@@ -198,9 +182,10 @@ class Container : public Napi::ObjectWrap<Container> {
 
   Napi::Value GetCgroup(const Napi::CallbackInfo& info) {
     std::string file = info[0].As<Napi::String>();
-    return askText(info, [file](struct lxc_container* c, LogWindow& log) {
+    return askText(info, [file](Lxc& lxc) {
+      auto* c = lxc.get();
       int length = c->get_cgroup_item(c, file.c_str(), nullptr, 0);
-      if (length < 0) throw Failure("LXC_FAILED", "The cgroup value \"" + file + "\" cannot be read", log.text());
+      if (length < 0) throw Failure("LXC_FAILED", "The cgroup value \"" + file + "\" cannot be read", lxc.said());
       std::string text(static_cast<size_t>(length) + 1, '\0');
       length = c->get_cgroup_item(c, file.c_str(), text.data(), static_cast<int>(text.size()));
       text.resize(length > 0 ? std::min(static_cast<size_t>(length), text.size()) : 0);
@@ -213,9 +198,10 @@ class Container : public Napi::ObjectWrap<Container> {
   }
   Napi::Value GetRunning(const Napi::CallbackInfo& info) {
     std::string key = info[0].As<Napi::String>();
-    return askText(info, [key](struct lxc_container* c, LogWindow& log) {
+    return askText(info, [key](Lxc& lxc) {
+      auto* c = lxc.get();
       char* value = c->get_running_config_item(c, key.c_str());
-      if (value == nullptr) throw Failure("LXC_FAILED", "The running item \"" + key + "\" cannot be read", log.text());
+      if (value == nullptr) throw Failure("LXC_FAILED", "The running item \"" + key + "\" cannot be read", lxc.said());
       std::string text = value;
       free(value);
       return text;
@@ -227,8 +213,8 @@ class Container : public Napi::ObjectWrap<Container> {
     auto handle = need(info.Env());
     return runAsync(info.Env(), [handle, what, call]() -> Result {
       std::lock_guard guard(handle->mutex);
-      LogWindow log;
-      if (!call(handle->lxc.get())) throw Failure("LXC_FAILED", what + " failed", log.text());
+      handle->lxc->said();
+      if (!call(handle->lxc->get())) throw Failure("LXC_FAILED", what + " failed", handle->lxc->said());
       return undefinedResult();
     });
   }
@@ -238,10 +224,10 @@ class Container : public Napi::ObjectWrap<Container> {
     std::string key = info[0].As<Napi::String>();
     return runAsync(info.Env(), [handle, key]() -> Result {
       std::lock_guard guard(handle->mutex);
-      LogWindow log;
-      auto* c = handle->lxc.get();
+      auto& lxc = *handle->lxc;
+      auto* c = lxc.get();
       int length = c->get_config_item(c, key.c_str(), nullptr, 0);
-      if (length < 0) throw Failure("LXC_FAILED", "The config item \"" + key + "\" cannot be read", log.text());
+      if (length < 0) throw Failure("LXC_FAILED", "The config item \"" + key + "\" cannot be read", lxc.said());
       std::string text(static_cast<size_t>(length) + 1, '\0');
       c->get_config_item(c, key.c_str(), text.data(), length + 1);
       text.resize(static_cast<size_t>(length));

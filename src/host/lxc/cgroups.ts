@@ -132,9 +132,10 @@ export class Cgroups {
     return found;
   }
 
-  /** Removes what a stopped container left. Processes that still end there are waited for (2 s); what stays is reported as LXC_FAILED. */
-  async remove(name: string): Promise<void> {
-    const left = await Promise.all(this.#hierarchies.map(({ root }) => removeTree(join(root, cgroupDir(this.#prefix, name)))));
+  /** Removes what a stopped container left. Processes that still end there are waited for; what stays is reported as LXC_FAILED. */
+  async remove(name: string, patienceMs = 2000): Promise<void> {
+    const deadline = performance.now() + patienceMs;
+    const left = await Promise.all(this.#hierarchies.map(({ root }) => removeTree(join(root, cgroupDir(this.#prefix, name)), deadline)));
     const failed = left.find((error) => error !== undefined);
     if (failed !== undefined) {
       throw new AppError(
@@ -162,18 +163,23 @@ async function directories(path: string): Promise<string[]> {
 }
 
 /** Undefined when it is gone, else the error that keeps it. The guest can have made any tree below. */
-async function removeTree(path: string): Promise<unknown> {
-  for (let attempt = 0; ; attempt++) {
+async function removeTree(path: string, deadline: number): Promise<unknown> {
+  for (;;) {
     try {
       await rmdir(path);
       return undefined;
     } catch (error) {
       if (isErrno(error, 'ENOENT')) return undefined;
       if (!isErrno(error, 'EBUSY') && !isErrno(error, 'ENOTEMPTY')) return error;
-      if (attempt === 40) return error;
+      const children = await directories(path);
+      for (const child of children) {
+        const left = await removeTree(join(path, child), deadline);
+        if (left !== undefined) return left;
+      }
+      if (children.length > 0) continue;
+      if (performance.now() > deadline) return error;
+      // A process that is just ending keeps its group busy.
+      await sleep(20);
     }
-    for (const child of await directories(path)) await removeTree(join(path, child));
-    // A process that is just ending keeps its group busy.
-    if (attempt > 0) await sleep(50);
   }
 }

@@ -18,7 +18,7 @@ import { Monitors } from './monitors.ts';
 import { fromNative } from './native-failure.ts';
 
 /** A stop that takes longer is helped along: thaw and SIGKILL by pidfd, and at twice this time the monitor is killed. */
-const STOP_MS = 10_000;
+const STOP_MS = 5_000;
 /** liblxc's log of one run; a guest that reboots for ever must not fill the disk. */
 const MAX_LOG_BYTES = 1024 * 1024;
 
@@ -65,12 +65,14 @@ class NativeLxcPort implements LxcPort {
     await sweepRemoved(this.#paths);
     await this.list();
     for (const name of await this.#cgroups.names()) {
-      if (this.#monitors.get(name) === undefined && !this.#hasListener(name)) await this.#cleanUp(name).catch(() => undefined);
+      // What is busy belongs to somebody alive, who will remove it.
+      if (this.#monitors.get(name) === undefined && !this.#hasListener(name)) await this.#cgroups.remove(name, 0).catch(() => undefined);
     }
   }
 
   async close(): Promise<void> {
     await Promise.allSettled(this.#cleanups.values());
+    if (this.#starting.size === 0 && [...this.#monitors.names()].length === 0) await this.#cgroups.removeParents();
     this.#monitors.close();
     this.#helper.close();
   }
@@ -151,10 +153,10 @@ class NativeLxcPort implements LxcPort {
   async kill(name: string, signal: AbortSignal): Promise<void> {
     checkName(name);
     const before = Date.now();
+    let asked: Promise<void> | undefined;
     for (;;) {
       signal.throwIfAborted();
-      const seen = await this.#look(name);
-      if (!seen) break;
+      if (!(await this.#look(name))) break;
       const ended = this.#monitors.ended(name);
       const late = Date.now() - before;
       if (late > STOP_MS) {
@@ -165,7 +167,9 @@ class NativeLxcPort implements LxcPort {
         this.#monitors.signalMonitor(name, late > 2 * STOP_MS ? 9 : 18);
       } else {
         // Not awaited: the monitor's end is what counts, and the call itself can hang with it.
-        void this.#stop(name);
+        asked ??= this.#stop(name).finally(() => {
+          asked = undefined;
+        });
       }
       await untilAborted(Promise.race([ended, sleep(late > STOP_MS ? 1000 : STOP_MS / 4)]), signal, `the stop of container "${name}"`);
     }
