@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -209,5 +210,53 @@ describe('a terminal', () => {
     assert.match(text, /unpacking \(50 %\)/);
     // The last thing drawn begins with going up and clearing what the progress had drawn.
     assert.match(text, /␛\[\d+A\r␛\[0JOBJECT +READY +STATUS +ADDRESS +MESSAGE\nInstance\/web +yes +Running +It runs\.\n$/);
+  });
+
+  /** Runs a command line and answers its question. */
+  async function answering(args: string, answer: string): Promise<string> {
+    const child = spawn('script', ['-qec', `'${LOCKSTEP}' --no-color ${args}`, '/dev/null'], {
+      env: { PATH: process.env['PATH'] ?? '', TERM: 'xterm', LOCKSTEP_SOCKET: server.socketPath },
+    });
+    let text = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      const asked = text.includes('[y/N]');
+      text += chunk.toString();
+      if (!asked && text.includes('[y/N]')) child.stdin.write(`${answer}\r`);
+    });
+    await once(child, 'close');
+    return text;
+  }
+
+  it('is asked before something is deleted, and nothing is done without a yes', async (test) => {
+    if (spawnSync('script', ['--version']).status !== 0) return test.skip('the program "script" is not installed');
+    const { FULL_PLAN } = await import('../api/fake-control.ts');
+    server.control.report = FULL_PLAN;
+    const manifest = join(server.directory, 'a.yaml');
+    await writeFile(manifest, 'kind: Instance\n');
+    const refused = await answering(`apply ${manifest}`, 'n');
+    assert.match(refused, /- Instance "old"/);
+    assert.match(refused, /error: Nothing was changed\./);
+    assert.ok(server.control.calls.every((call) => call.what === 'plan'));
+    assert.match(await answering(`apply ${manifest}`, 'y'), /Instance\/web created/);
+    assert.ok(server.control.calls.some((call) => call.what === 'apply'));
+  });
+
+  it('is not asked with --yes', async (test) => {
+    if (spawnSync('script', ['--version']).status !== 0) return test.skip('the program "script" is not installed');
+    const { FULL_PLAN } = await import('../api/fake-control.ts');
+    server.control.report = FULL_PLAN;
+    const manifest = join(server.directory, 'a.yaml');
+    await writeFile(manifest, 'kind: Instance\n');
+    assert.ok(!(await answering(`apply --yes ${manifest}`, 'n')).includes('[y/N]'));
+    assert.ok(server.control.calls.some((call) => call.what === 'apply'));
+  });
+
+  it('confirms deletions by a yes to the list', async (test) => {
+    if (spawnSync('script', ['--version']).status !== 0) return test.skip('the program "script" is not installed');
+    const { WEB } = await import('../api/fake-control.ts');
+    server.control.confirmations = [{ source: 'main', hash: 'h', objects: [WEB], reason: 'It became empty.', askedAt: 1 }];
+    assert.match(await answering('confirm', ''), /Nothing was confirmed/);
+    assert.match(await answering('confirm', 'yes'), /Confirmed: 1 object will be deleted/);
+    assert.equal(server.control.confirmations.length, 0);
   });
 });
