@@ -61,15 +61,19 @@ function parseRequest(argv: readonly string[]): Request {
 export async function validate(paths: readonly string[], io: Pick<ValidateIo, 'stdin' | 'version'>): Promise<ValidateReport> {
   const { readManifestPaths } = await import('./manifest-paths.ts');
   // Reading waits for the disk, loading the schemas takes the processor: both at once.
-  const [read, { parseManifests }, { checkDocuments }, { byPlace }] = await Promise.all([
+  const [read, { parseManifests }, { checkDocuments }, { resolveProblems }, { byPlace }] = await Promise.all([
     readManifestPaths(paths, io.stdin),
     import('../../schemas/parse.ts'),
     import('../../schemas/checks/check-documents.ts'),
+    import('./resolve-documents.ts'),
     import('./validate-report.ts'),
   ]);
   const parsed = parseManifests(read.files);
-  const checked = checkDocuments(parsed.documents, new Set(parsed.perFile.flatMap((file) => file.claims)));
+  const claimed = new Set(parsed.perFile.flatMap((file) => file.claims));
+  const checked = checkDocuments(parsed.documents, claimed);
   const problems = [...read.problems, ...parsed.problems, ...checked.problems];
+  // With a document missing, what depends on it would only repeat that.
+  if (claimed.size === 0) problems.push(...resolveProblems(parsed.documents, checked.unusable));
   return {
     files: new Map(read.files.map((file) => [file.path, file.text])),
     documents: parsed.documents.length,
