@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <memory>
 #include <mutex>
 
@@ -129,7 +131,12 @@ class Container : public Napi::ObjectWrap<Container> {
     auto handle = need(info.Env());
     return runAsync(info.Env(), [handle, what, call]() -> Result {
       Lxc c(handle->name, handle->path, Lxc::Use::kOneCall);
-      if (!call(c.get())) throw Failure("LXC_FAILED", std::string(what) + " of container \"" + handle->name + "\" failed", c.said());
+      errno = 0;
+      if (!call(c.get())) {
+        // Not every failure is logged by liblxc; some only leave errno.
+        std::string why = errno != 0 ? std::string(": ") + strerror(errno) : "";
+        throw Failure("LXC_FAILED", std::string(what) + " of container \"" + handle->name + "\" failed" + why, c.said());
+      }
       return undefinedResult();
     });
   }
