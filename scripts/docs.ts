@@ -1,0 +1,28 @@
+// Writes docs/reference/ from the schemas and the option registry: one page per kind, options, devices, what is planned, and the JSON
+// Schemas for editors. A test compares the files with what this would write.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { APPLIED_KINDS } from '../src/schemas/kinds/table.ts';
+import { editorSchema, editorSchemaOf } from '../src/schemas/editor-schema.ts';
+import { referencePages } from '../src/schemas/reference.ts';
+
+/** Content by path below docs/reference/. */
+export function generatedReference(): ReadonlyMap<string, string> {
+  const files = new Map(referencePages());
+  files.set('schema/lockstep.schema.json', toText(editorSchema()));
+  for (const kind of APPLIED_KINDS) files.set(`schema/${kind.toLowerCase()}.schema.json`, toText(editorSchemaOf(kind)));
+  return files;
+}
+
+function toText(schema: unknown): string {
+  return `${JSON.stringify(schema, null, 1)}\n`;
+}
+
+if (import.meta.main) {
+  const root = join(import.meta.dirname, '../docs/reference');
+  for (const [path, text] of generatedReference()) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), text);
+    console.log(`docs/reference/${path}`);
+  }
+}

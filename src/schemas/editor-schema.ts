@@ -1,0 +1,90 @@
+// JSON Schema 2020-12 for editors: the kinds' own schemas, with the keys of the option registry filled in, so that completion and hover
+// know them. Made for help while writing; what counts is `validate`, which reads notations that JSON Schema cannot describe.
+import type { KindName } from '../core/ref.ts';
+import { APPLIED_KINDS, schemaOfDocument } from './kinds/table.ts';
+import { OPTION_SCOPES, type OptionEntry, type OptionScope, optionsOf, PLANNED_SCOPES } from './registry.ts';
+
+type Json = { [key: string]: unknown };
+
+const DIALECT = 'https://json-schema.org/draft/2020-12/schema';
+
+/** Schema of documents of one kind. */
+export function editorSchemaOf(kind: KindName): Json {
+  return { $schema: DIALECT, title: kind, ...documentOf(kind) };
+}
+
+/** One schema for documents of every kind. */
+export function editorSchema(): Json {
+  const $defs = Object.fromEntries(APPLIED_KINDS.map((kind) => [kind, documentOf(kind)]));
+  return { $schema: DIALECT, title: 'Lockstep manifest', oneOf: APPLIED_KINDS.map((kind) => ({ $ref: `#/$defs/${kind}` })), $defs };
+}
+
+function documentOf(kind: KindName): Json {
+  // A deep copy as plain JSON: the validator's own schema object is not to be touched.
+  const document = JSON.parse(JSON.stringify(schemaOfDocument(kind))) as Json;
+  const spec = (document['properties'] as Json)['spec'] as Json;
+  const properties = spec['properties'] as Json;
+  if (kind === 'Instance' || kind === 'Profile') {
+    properties['config'] = { ...(properties['config'] as Json), ...optionMap('instance') };
+    properties['devices'] = { ...withoutPatterns(properties['devices'] as Json), additionalProperties: { oneOf: deviceSchemas() } };
+  } else if (kind === 'Network') {
+    properties['config'] = { ...(properties['config'] as Json), ...optionMap('network/bridge') };
+  } else if (kind === 'StoragePool') {
+    const drivers = OPTION_SCOPES.filter((scope) => scope.startsWith('pool/') && !PLANNED_SCOPES.has(scope));
+    spec['allOf'] = drivers.map((scope) => ({
+      if: { properties: { driver: { const: scope.slice('pool/'.length) } } },
+      // oxlint-disable-next-line unicorn/no-thenable -- the keyword of JSON Schema
+      then: { properties: { config: optionMap(scope) } },
+    }));
+  }
+  return document;
+}
+
+function withoutPatterns(schema: Json): Json {
+  const { patternProperties: _patternProperties, ...rest } = schema;
+  return rest;
+}
+
+function deviceSchemas(): Json[] {
+  const scopes = OPTION_SCOPES.filter((scope) => scope.startsWith('device/') && !PLANNED_SCOPES.has(scope));
+  return scopes.map((scope) => {
+    const type = scope.slice('device/'.length);
+    const { properties } = optionMap(scope);
+    return {
+      type: 'object',
+      title: `device of type ${type}`,
+      properties: { type: { const: type, description: 'Type of the device.' }, ...(properties as Json) },
+      required: ['type'],
+      additionalProperties: false,
+    };
+  });
+}
+
+function optionMap(scope: OptionScope): Json {
+  const properties: Json = {};
+  const patternProperties: Json = {};
+  for (const option of optionsOf(scope)) {
+    if (option.status !== 'applied') continue;
+    if (option.key.includes('*'))
+      patternProperties[`^${option.key.replaceAll('.', String.raw`\.`).replace('*', '.+')}$`] = valueSchema(option);
+    else properties[option.key] = valueSchema(option);
+  }
+  const patterns = Object.keys(patternProperties).length === 0 ? {} : { patternProperties };
+  return { type: 'object', properties, ...patterns, additionalProperties: false };
+}
+
+function valueSchema({ type, description, default: fallback, example, unit }: OptionEntry): Json {
+  const about = [description, `Value: ${type.syntax}.`, ...(unit === undefined ? [] : [`Unit of a bare number: ${unit}.`])].join(' ');
+  const shape: Json =
+    type.name === 'boolean'
+      ? { anyOf: [{ type: 'boolean' }, { enum: ['true', 'false'] }, { type: ['string', 'integer', 'null'] }] }
+      : type.values === undefined
+        ? { type: ['string', 'integer', 'null'] }
+        : { enum: [...type.values, null] };
+  return {
+    ...shape,
+    description: about,
+    ...(fallback === undefined ? {} : { default: fallback }),
+    ...(example === undefined ? {} : { examples: [example] }),
+  };
+}
