@@ -35,7 +35,7 @@ const READ_AHEAD = 256 * 1024;
 export async function scanTar(path: string, limits: ScanLimits = DEFAULT_LIMITS): Promise<Scan> {
   const file = await open(path, 'r');
   try {
-    return await new Scanner(file, limits).run();
+    return await new Scanner(file, (await file.stat()).size, limits).run();
   } finally {
     await file.close();
   }
@@ -43,6 +43,7 @@ export async function scanTar(path: string, limits: ScanLimits = DEFAULT_LIMITS)
 
 class Scanner {
   readonly #file: FileHandle;
+  readonly #size: number;
   readonly #limits: ScanLimits;
   readonly #layout: Layout = startLayout();
   readonly #buffer = Buffer.alloc(READ_AHEAD);
@@ -54,8 +55,9 @@ class Scanner {
   #rootfsPrefix: string | undefined;
   #metadata: string | undefined;
 
-  constructor(file: FileHandle, limits: ScanLimits) {
+  constructor(file: FileHandle, size: number, limits: ScanLimits) {
     this.#file = file;
+    this.#size = size;
     this.#limits = limits;
   }
 
@@ -64,8 +66,9 @@ class Scanner {
     let longName: string | undefined;
     let longLink: string | undefined;
     for (;;) {
+      // An archive ends with empty blocks; one that just stops was cut off between two entries.
       const header = await this.#read(BLOCK, 'a header');
-      if (header === undefined || header.every((byte) => byte === 0)) break;
+      if (header.every((byte) => byte === 0)) break;
       checkSum(header, this.#at - BLOCK);
       const type = String.fromCharCode(header[156]!);
       const size = numberField(header, 124, 12);
@@ -105,6 +108,7 @@ class Scanner {
       this.#metadata = (await this.#readData(entry.storedBytes, MAX_METADATA_BYTES)).toString('utf8');
     } else {
       this.#at += padded(entry.storedBytes);
+      if (this.#at > this.#size) throw refused(`it is cut off in ${quoteName(entry.name)}`);
     }
   }
 
@@ -113,7 +117,6 @@ class Scanner {
     let more = header[482] === 1;
     while (more) {
       const block = await this.#read(BLOCK, 'a sparse map');
-      if (block === undefined) throw refused('it ends in the middle of a sparse map');
       more = block[504] === 1;
     }
   }
@@ -121,12 +124,11 @@ class Scanner {
   async #readData(size: number, limit: number): Promise<Buffer> {
     if (size > limit) throw refused(`a header or metadata.yaml of ${size} bytes is too large`);
     const data = await this.#read(padded(size), 'data');
-    if (data === undefined) throw refused('it is cut off');
     return Buffer.from(data.subarray(0, size));
   }
 
-  /** The next bytes; undefined at the end of the file. */
-  async #read(size: number, what: string): Promise<Buffer | undefined> {
+  /** The next bytes, valid until the next call. */
+  async #read(size: number, what: string): Promise<Buffer> {
     if (size > READ_AHEAD) {
       const large = Buffer.alloc(size);
       const { bytesRead } = await this.#file.read(large, 0, size, this.#at);
@@ -140,7 +142,6 @@ class Scanner {
       this.#buffered = bytesRead;
     }
     const available = this.#bufferAt + this.#buffered - this.#at;
-    if (available <= 0 && what === 'a header') return undefined;
     if (available < size) throw refused(`it is cut off in ${what}`);
     const start = this.#at - this.#bufferAt;
     this.#at += size;
