@@ -19,7 +19,7 @@ export function condition(spec: InstanceSpec, actual: InstanceActual, recorded: 
   const files = filesNow(spec, actual, recorded, facts);
   if (files instanceof AppError) return { ready: false, reason: 'DeviceMissing', message: files.message };
   const power = powerReadiness(spec, actual, recorded, facts);
-  const notes = notesOn(spec, actual, files?.leftOut ?? [], facts);
+  const notes = notesOn(spec, actual, files?.leftOut ?? {}, facts);
   if (!power.ready || notes.length === 0) return power;
   return { ready: true, reason: notes[0]!.reason, message: [power.message, ...notes.map((note) => note.message)].join(' ').trim() };
 }
@@ -60,7 +60,7 @@ interface Note {
   readonly message: string;
 }
 
-function notesOn(spec: InstanceSpec, actual: InstanceActual, leftOut: readonly string[], facts: Facts): Note[] {
+function notesOn(spec: InstanceSpec, actual: InstanceActual, leftOut: Readonly<Record<string, string>>, facts: Facts): Note[] {
   const notes: Note[] = [];
   const declared = imageFacts(spec.image, facts);
   const made = actual.record?.image.fingerprint;
@@ -75,6 +75,10 @@ function notesOn(spec: InstanceSpec, actual: InstanceActual, leftOut: readonly s
   if (spec.root.sizeBytes !== undefined && !poolHasQuotas(poolRef(spec.root.pool), facts)) {
     notes.push({ reason: 'SizeNotEnforced', message: `Pool "${spec.root.pool}" does not limit sizes.` });
   }
-  for (const message of leftOut) notes.push({ reason: 'DeviceLeftOut', message });
+  for (const message of Object.values(leftOut)) notes.push({ reason: 'DeviceLeftOut', message });
+  for (const device of isUp(actual) ? (actual.started?.leftOut ?? []) : []) {
+    if (leftOut[device] !== undefined || !Object.hasOwn(spec.devices, device)) continue;
+    notes.push({ reason: 'DeviceAtNextStart', message: `Device "${device}" can be given now; it will be there at the next start.` });
+  }
   return notes;
 }

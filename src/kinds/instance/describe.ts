@@ -50,7 +50,7 @@ function createSummary({ image, pool, revive, because }: Extract<InstanceChange,
 }
 
 function configureSummary({ repair, seed }: Extract<InstanceChange, { do: 'configure' }>): string {
-  if (repair) return 'write its configuration again, which was changed from outside';
+  if (repair) return 'write its configuration again, which is not as it should be';
   return seed.length > 0 ? 'write its configuration and cloud-init seed' : 'write its configuration';
 }
 

@@ -40,6 +40,8 @@ export interface InstanceRecord {
   readonly nics: readonly RecordedNic[];
   /** Host paths that decide what its devices are. */
   readonly hostPaths: readonly string[];
+  /** Devices that could not be given, and need not be. */
+  readonly leftOut: readonly string[];
   /** Control files that are set, with the values meant. */
   readonly knobs: Readonly<Record<string, string>>;
   /** Hash of the cloud-init seed on its disk. */
@@ -84,9 +86,10 @@ export function parseRecord(text: string | undefined): InstanceRecord | undefine
 
 function isRecord(value: unknown): value is InstanceRecord {
   if (!isObject(value) || value['version'] !== 1) return false;
-  const { image, nics, hostPaths, knobs, allocations, document } = value;
+  const { image, nics, hostPaths, leftOut, knobs, allocations, document } = value;
   if (!isObject(image) || typeof image['fingerprint'] !== 'string' || typeof image['name'] !== 'string') return false;
-  if (!isList(nics, isNic) || !isList(hostPaths, isText) || !isTexts(knobs) || !isTexts(allocations)) return false;
+  if (!isList(nics, isNic) || !isList(hostPaths, isText) || !isList(leftOut, isText) || !isTexts(knobs) || !isTexts(allocations))
+    return false;
   const texts = [value['uid'], value['ref'], value['stage'], value['state'], value['pool']];
   return texts.every(isText) && typeof value['generation'] === 'number' && isDocument(document);
 }

@@ -2,7 +2,7 @@
 // compare with what is there, and by the appliers to write it. Only what host paths lead to may be read in between.
 import { join } from 'node:path';
 import { AppError } from '../../core/errors.ts';
-import { refKey, refText, type ResourceRef } from '../../core/ref.ts';
+import { refKey, type ResourceRef } from '../../core/ref.ts';
 import { limitGaps, limitKnobs } from '../../host/cgroup/knobs.ts';
 import type { ConfigItem, DeviceContext, DhcpHostEntry, NicNetwork } from '../../host/devices/device-spec.ts';
 import { deviceHostPaths, deviceParts } from '../../host/devices/registry.ts';
@@ -45,8 +45,8 @@ export interface Rendered {
   readonly record: string;
   readonly nodes: readonly DeviceNode[];
   readonly dhcpHosts: readonly DhcpHostEntry[];
-  /** Devices that are left out for now, as sentences. */
-  readonly leftOut: readonly string[];
+  /** Devices that are left out for now, and why, as sentences. */
+  readonly leftOut: Readonly<Record<string, string>>;
 }
 
 export function targetHostPaths(spec: InstanceSpec): string[] {
@@ -61,13 +61,13 @@ export function render(target: Target, hostPaths: ReadonlyMap<string, HostPathRe
   const nodes: DeviceNode[] = [];
   const dhcpHosts: DhcpHostEntry[] = [];
   const nics: RecordedNic[] = [];
-  const leftOut: string[] = [];
+  const leftOut: Record<string, string> = {};
   for (const device of spec.deviceList) {
     const parts = deviceParts(device, contextFor(target, hostPaths, nics.length));
     if (parts.missing !== undefined) {
-      throw new AppError('DEVICE_MISSING', { device: device.name }, { message: `${refText(target.ref)}: ${parts.missing}` });
+      throw new AppError('DEVICE_MISSING', { device: device.name }, { message: parts.missing });
     }
-    if (parts.leftOut !== undefined) leftOut.push(parts.leftOut);
+    if (parts.leftOut !== undefined) leftOut[device.name] = parts.leftOut;
     config.push(...parts.config);
     nodes.push(...(parts.nodes ?? []));
     dhcpHosts.push(...(parts.dhcpHosts ?? []));
@@ -91,6 +91,7 @@ export function render(target: Target, hostPaths: ReadonlyMap<string, HostPathRe
     pool: target.pool,
     nics,
     hostPaths: targetHostPaths(spec),
+    leftOut: Object.keys(leftOut),
     knobs: Object.fromEntries(limitKnobs(spec.limits, host, uid).map(({ file, value }) => [file, value])),
     ...(target.seed === undefined ? {} : { seed: target.seed }),
     document: recordedDocument(target),
@@ -137,7 +138,7 @@ function contextFor(target: Target, hostPaths: ReadonlyMap<string, HostPathReadi
 }
 
 /** The kernel's own answer to such a set is a bare EINVAL at start (v1), or to ignore it (v2). */
-function checkCpus({ spec, host, ref }: Target): void {
+function checkCpus({ spec, host }: Target): void {
   const { cpu } = spec.limits;
   if (cpu === undefined || !('set' in cpu) || !limitGaps({ cpu }, host).includes('limits.cpu')) return;
   const lacking = cpu.set.filter((one) => !host.cpus.includes(one));
@@ -145,6 +146,6 @@ function checkCpus({ spec, host, ref }: Target): void {
   throw new AppError(
     'VALUE_INVALID',
     { cpus: lacking.join(',') },
-    { message: `${refText(ref)}: limits.cpu names CPUs that this host does not have: ${lacking.join(', ')}.` },
+    { message: `"limits.cpu" names CPUs that this host does not have: ${lacking.join(', ')}.` },
   );
 }

@@ -265,6 +265,20 @@ describe('a change that needs a restart', () => {
   });
 });
 
+describe('a device that need not be there', () => {
+  it('is left out while it is missing, and told of when it could be given', async () => {
+    const bench = await running('  devices: { data: { type: disk, source: /srv/data, path: /data, required: "false" } }');
+    assert.equal((await bench.condition()).reason, 'DeviceLeftOut');
+    assert.deepEqual(await bench.names(), []);
+    bench.hostPaths.set('/srv/data', { is: 'directory' });
+    assert.deepEqual(await bench.converge(), ['configure']);
+    assert.deepEqual([(await bench.condition()).ready, (await bench.condition()).reason], [true, 'DeviceAtNextStart']);
+    bench.lxc.crash(NAME);
+    await bench.converge();
+    assert.equal((await bench.condition()).reason, 'Running');
+  });
+});
+
 describe('files of an instance changed from outside', () => {
   it('are written again', async () => {
     const bench = await running();
