@@ -4,6 +4,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { ExecRequest } from '../../src/host/ports/lxc.ts';
 import { FIRST_ID, makeTestHost, nativeProblem, type TestHost } from './busybox-container.ts';
@@ -24,8 +25,8 @@ describe('commands in a container', { skip: nativeProblem() ?? false, timeout: 6
     const process = await host.port.exec('c', { command, environment: {}, ...more });
     process.stdin.end(input);
     const [stdout, stderr, code] = await Promise.all([
-      text(process.stdout),
-      process.stderr ? text(process.stderr) : Promise.resolve(''),
+      text(process.stdout as Readable),
+      process.stderr ? text(process.stderr as Readable) : Promise.resolve(''),
       process.exited,
     ]);
     return { stdout, stderr, code };

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { silentLog } from '../../src/core/log.ts';
+import { loadNative } from '../../src/host/lxc/binding.ts';
 import { Helper } from '../../src/host/lxc/helper.ts';
 import { makeTestHost, nativeProblem } from './busybox-container.ts';
 
@@ -45,8 +46,8 @@ describe('the helper', { skip: nativeProblem() ?? false, timeout: 60_000 }, () =
     const helper = new Helper(silentLog);
     await host.define('one');
     await host.port.start('one', signal);
-    const { makePipe } = (await import('../../src/host/lxc/binding.ts')).loadNative();
-    const pipes = [makePipe(), makePipe(), makePipe()];
+    const native = loadNative();
+    const pipes = [native.makePipe(), native.makePipe(), native.makePipe()];
     const fields = [host.paths.instances, 'one', '/', '0', '0', '', '', '0', '/bin/sh', '-c', '/bin/sleep 0.3; exit 5'];
     const { id, reply } = helper.request('exec', fields, [pipes[0]?.[0] ?? 0, pipes[1]?.[1] ?? 0, pipes[2]?.[1] ?? 0]);
     const exited = helper.exited(id);
