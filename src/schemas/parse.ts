@@ -1,23 +1,19 @@
 // Manifest text to typed documents and located problems.
 //
-//   text --YamlFile--> trees --yaml-value--> plain data --validate (ajv)--> structure --kind-rules (registry)--> ManifestDocument
+//   text --YamlFile--> trees --yaml-value--> plain data --check-value--> ManifestDocument
 //
 // One bad document never stops the others, and nothing here throws: what is wrong becomes a Problem.
 import { canonicalJson } from '../core/hash.ts';
-import { isKindName, KIND_NAMES, type KindName, makeRef, type RefKey, refKey, type ResourceRef } from '../core/ref.ts';
+import { type RefKey, refKey, type ResourceRef } from '../core/ref.ts';
+import { checkValue, claimedRef } from './check-value.ts';
 import { duplicateObjects } from './checks/duplicate-objects.ts';
-import type { ManifestDocument, Metadata, Origin } from './document.ts';
-import { type Finding, locateFinding, problemIn, shown } from './finding.ts';
-import { kindFindings } from './kind-rules.ts';
-import { APPLIED_KINDS, kindSchema } from './kinds/table.ts';
-import { nearest } from './nearest.ts';
+import type { ManifestDocument, Origin } from './document.ts';
+import { type Finding, locateFinding, problemIn } from './finding.ts';
 import type { Position, Problem } from './problem.ts';
-import { MAX_FINDINGS, structureFindings } from './validate.ts';
+import { MAX_FINDINGS } from './validate.ts';
 import { type YamlDocument, YamlFile } from './yaml-file.ts';
 import { TooComplex } from './yaml-tokens.ts';
 import { aliasBudget, readYamlDocument } from './yaml-value.ts';
-
-export const API_VERSION = 'lockstep/v1';
 
 /** Characters of one file. Manifests are written by people; a larger file is a mistake or an attack. */
 const MAX_FILE_CHARACTERS = 4 * 1024 * 1024;
@@ -49,9 +45,12 @@ export interface ParsedManifests {
   readonly perFile: readonly FileResult[];
 }
 
-/** Parses files that belong together: objects declared twice among them are problems. */
-export function parseManifests(files: readonly ManifestFile[]): ParsedManifests {
-  const results = files.map((file) => parseFile(file));
+/** What earlier calls found, by path: an unchanged file is not parsed again, and its documents stay the same objects. */
+export type ParseCache = Map<string, { readonly file: ManifestFile; readonly result: FileResult }>;
+
+/** Parses files that belong together: objects declared twice among them are problems. A cache belongs to one such set of files. */
+export function parseManifests(files: readonly ManifestFile[], cache?: ParseCache): ParsedManifests {
+  const results = cache === undefined ? files.map((file) => parseFile(file)) : parseCached(files, cache);
   const duplicates = duplicateObjects(results.flatMap((result) => result.documents));
   if (duplicates.length > 0) {
     for (const [at, result] of results.entries()) results[at] = withoutDuplicates(result, duplicates);
@@ -61,6 +60,18 @@ export function parseManifests(files: readonly ManifestFile[]): ParsedManifests 
     problems: results.flatMap((result) => result.problems),
     perFile: results,
   };
+}
+
+function parseCached(files: readonly ManifestFile[], cache: ParseCache): FileResult[] {
+  const known = new Map(cache);
+  cache.clear();
+  return files.map((file) => {
+    const before = known.get(file.path);
+    const same = before !== undefined && before.file.text === file.text && before.file.source === file.source;
+    const result = same ? before.result : parseFile(file);
+    cache.set(file.path, { file, result });
+    return result;
+  });
 }
 
 function withoutDuplicates(result: FileResult, duplicates: readonly { document: ManifestDocument; finding: Finding }[]): FileResult {
@@ -191,76 +202,6 @@ function checkDocument(value: unknown, yaml: YamlFile, index: number, source: st
   if (document === undefined || findings.length > 0) return { document: undefined, problems, ref };
   const origin: Origin = { ...locate([]), source };
   return { document: { ...document, origin, locate }, problems, ref };
-}
-
-type Unlocated = Omit<ManifestDocument, 'origin' | 'locate'>;
-
-function checkValue(value: unknown): { findings: readonly Finding[]; document: Unlocated | undefined } {
-  const envelope = envelopeFinding(value);
-  if ('rule' in envelope) return { findings: [envelope], document: undefined };
-  const { kind, data } = envelope;
-  const structure = structureFindings(kind, data);
-  if (structure.length > 0) return { findings: structure, document: undefined };
-  // The schema has said what these are.
-  const metadata = data['metadata'] as Metadata;
-  const spec = data['spec'];
-  const findings = kindFindings(kind, metadata, spec);
-  return { findings, document: { apiVersion: API_VERSION, kind, ref: refOf(kind, metadata), metadata, spec } };
-}
-
-function refOf(kind: KindName, metadata: Metadata): ResourceRef {
-  return makeRef(kind, metadata.name, metadata.project === undefined ? {} : { project: metadata.project });
-}
-
-/** Who an invalid document would be, when kind and name can be read. */
-function claimedRef(value: unknown): ResourceRef | undefined {
-  if (!isMap(value) || typeof value['kind'] !== 'string' || !isKindName(value['kind']) || !isMap(value['metadata'])) return undefined;
-  const { name, project } = value['metadata'];
-  if (typeof name !== 'string') return undefined;
-  return makeRef(value['kind'], name, typeof project === 'string' ? { project } : {});
-}
-
-function isMap(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** apiVersion and kind, or what is wrong with them: without these the rest cannot be judged. */
-function envelopeFinding(value: unknown): Finding | { readonly kind: KindName; readonly data: Readonly<Record<string, unknown>> } {
-  if (!isMap(value)) {
-    const message = 'A document must be a map with apiVersion, kind, metadata and spec.';
-    return { path: [], rule: 'type', message };
-  }
-  const { apiVersion, kind } = value;
-  if (apiVersion === undefined) {
-    return { path: [], rule: 'required', message: 'The document lacks the key "apiVersion".', hint: `Write "apiVersion: ${API_VERSION}".` };
-  }
-  if (apiVersion !== API_VERSION) {
-    const text = typeof apiVersion === 'string' ? shown(apiVersion) : 'not text';
-    return { path: ['apiVersion'], rule: 'value', message: `The apiVersion is ${text}.`, hint: `Write "apiVersion: ${API_VERSION}".` };
-  }
-  if (kind === undefined) {
-    return { path: [], rule: 'required', message: 'The document lacks the key "kind".', hint: `One of: ${APPLIED_KINDS.join(', ')}.` };
-  }
-  if (typeof kind !== 'string' || !isKindName(kind)) {
-    const near = typeof kind === 'string' ? nearest(kind, KIND_NAMES) : undefined;
-    const hint = near === undefined ? `One of: ${APPLIED_KINDS.join(', ')}.` : `Did you mean "${near}"?`;
-    return {
-      path: ['kind'],
-      rule: 'value',
-      message: `The kind ${typeof kind === 'string' ? shown(kind) : 'is not text'} is not known.`,
-      hint,
-    };
-  }
-  const schema = kindSchema(kind);
-  if (schema === undefined) {
-    return {
-      path: ['kind'],
-      rule: 'not-supported-yet',
-      message: `Documents of kind ${kind} are not supported yet.`,
-      hint: 'Remove the document.',
-    };
-  }
-  return { kind, data: schema.emptySpec === true && value['spec'] === undefined ? { ...value, spec: {} } : value };
 }
 
 /** A document as canonical JSON, to be stored; `reviveDocument` reads it back. */

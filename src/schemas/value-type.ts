@@ -32,9 +32,6 @@ export interface ValueType<T> {
   readonly multiline?: boolean;
 }
 
-/** The type of the values a notation yields. */
-export type ValueOf<V> = V extends ValueType<infer T> ? T : never;
-
 export const booleanValue: ValueType<boolean> = {
   name: 'boolean',
   syntax: '`true` or `false` (also `1`/`0`, `yes`/`no`, `on`/`off`)',
@@ -89,8 +86,6 @@ export const softHardValue: ValueType<SoftHard> = {
 };
 
 export const modeValue: ValueType<number> = { name: 'file mode', syntax: 'permission bits in octal such as `0660`', parse: parseMode };
-
-export const durationValue: ValueType<number> = { name: 'duration', syntax: '`10s`, `5m`, `4h`, `7d`', parse: parseDuration };
 
 /** Seconds, or `infinite`. dnsmasq refuses leases below two minutes (dnsmasq(8), --dhcp-range). */
 export const leaseTimeValue: ValueType<number | 'infinite'> = {

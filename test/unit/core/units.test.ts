@@ -3,7 +3,9 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { formatCpuAllowance, formatCpuLimit, parseCpuAllowance, parseCpuLimit } from '../../../src/core/cpu.ts';
 import {
+  formatBoolean,
   formatDuration,
+  formatInteger,
   formatMode,
   formatPercent,
   formatRate,
@@ -64,6 +66,8 @@ test('formatting what was parsed is stable for every notation', () => {
     [fc.tuple(fc.nat({ max: 9999 }), fc.constantFrom('', 'B', 'kB', 'MiB', 'GB', 'TiB')).map(([n, u]) => n + u), parseSize, formatSize],
     [fc.tuple(fc.nat({ max: 9999 }), fc.constantFrom('', 'bit', 'kbit', 'Mbit', 'Gibit')).map(([n, u]) => n + u), parseRate, formatRate],
     [fc.integer({ min: 1, max: 100 }).map((n) => `${n}%`), parsePercent, formatPercent],
+    [fc.constantFrom('yes', 'OFF', '1', 'true'), parseBoolean, formatBoolean],
+    [fc.oneof(fc.integer().map(String), fc.constant('007')), parseInteger, formatInteger],
     [fc.constantFrom('50%', '512MiB', '1000MB'), parseSizeOrPercent, formatSizeOrPercent],
     [fc.tuple(limit, limit).map((pair) => pair.join(':')), parseSoftHard, formatSoftHard],
     [fc.nat({ max: 10_000_000 }).map((n) => `${n}s`), parseDuration, formatDuration],

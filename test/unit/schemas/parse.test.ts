@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { documentJson, parseManifests, reviveDocument } from '../../../src/schemas/parse.ts';
+import { documentJson, type ParseCache, parseManifests, reviveDocument } from '../../../src/schemas/parse.ts';
 import { documentsOf, manifest, parse, short } from './manifests.ts';
 
 const WEB = `# a comment
@@ -272,4 +272,19 @@ test('a stored document that is no longer accepted does not come back', () => {
   assert.equal(reviveDocument('{', at), undefined);
   assert.equal(reviveDocument('null', at), undefined);
   assert.equal(reviveDocument('{"apiVersion":"lockstep/v1","kind":"Instance","metadata":{"name":"a"},"spec":{}}', at), undefined);
+});
+
+test('with a cache, an unchanged file is the same documents, and a changed or removed one is not', () => {
+  const cache: ParseCache = new Map();
+  const a = { path: 'a.yaml', text: manifest('Profile', 'a', ''), source: 's' };
+  const b = { path: 'b.yaml', text: manifest('Profile', 'b', ''), source: 's' };
+  const first = parseManifests([a, b], cache).documents;
+  const second = parseManifests([a, { ...b, text: manifest('Profile', 'a', '') }], cache);
+  assert.deepEqual(second.documents, [], 'now declared twice');
+  const third = parseManifests([a, { ...b, text: `\n${b.text}` }], cache).documents;
+  assert.equal(third[0], first[0]);
+  assert.notEqual(third[1], first[1]);
+  assert.equal(third[1]?.origin.line, 2);
+  assert.equal(parseManifests([b], cache).documents.length, 1);
+  assert.deepEqual([...cache.keys()], ['b.yaml']);
 });

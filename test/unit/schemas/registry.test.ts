@@ -8,6 +8,7 @@ import {
   optionFor,
   optionsOf,
   optionValue,
+  parseOption,
   PLANNED_SCOPES,
   verdictFor,
 } from '../../../src/schemas/registry.ts';
@@ -110,6 +111,12 @@ test('gives typed values: what is set, else the default', () => {
   assert.equal(optionValue('instance', 'security.nesting', { 'security.nesting': '' }), false);
   assert.equal(optionValue('network/bridge', 'ipv4.dhcp.expiry', {}), 3600);
   assert.throws(() => optionValue('instance', 'limits.cpu', { 'limits.cpu': 'many' }), { code: 'VALUE_INVALID' });
+});
+
+test('reads any value by its key, and knows when there is no such key', () => {
+  assert.deepEqual(parseOption('device/disk', 'size', '1GiB'), { ok: true, value: 1024 ** 3 });
+  assert.equal(parseOption('device/disk', 'size', '1gib')?.ok, false);
+  assert.equal(parseOption('device/disk', 'sise', '1GiB'), undefined);
 });
 
 test('says how a change of an option lands', () => {
