@@ -1,11 +1,11 @@
 // What this host lacks, as a list for people: each check says whether it is met, what was found, and how to get it. Reads and tries
 // nothing that changes the host.
 import { readFile, stat, statfs } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
-import { isErrno } from '../core/errors.ts';
+import { delimiter, dirname, join, resolve } from 'node:path';
 import { probeCapabilities } from './capabilities.ts';
 import type { HostCapabilities } from './ports/capabilities.ts';
 import { packageOf } from './run/tool-packages.ts';
+import { takesIdmappedMounts } from './storage/idmap-probe.ts';
 
 export interface DoctorCheck {
   /** Short and stable: `tool nft`, `kernel veth`. */
@@ -50,7 +50,7 @@ export async function doctor(stateDir: string): Promise<readonly DoctorCheck[]> 
     ...(await Promise.all(KERNEL.map(kernelCheck))),
     await loopDevices(),
     await ptyCheck(),
-    await stateDirCheck(stateDir),
+    ...(await stateDirCheck(stateDir)),
   ];
   return checks.toSorted((a, b) => Number(a.ok) - Number(b.ok));
 }
@@ -179,20 +179,26 @@ async function ptyCheck(): Promise<DoctorCheck> {
   return check('ptys', true, left >= 16, `${left} left, one for each running instance`, { hint: 'Raise the sysctl kernel.pty.max.' });
 }
 
-async function stateDirCheck(stateDir: string): Promise<DoctorCheck> {
-  const name = 'state directory';
-  const hint = `Put the state directory on a file system that is mounted without "nodev" and has room, with --state-dir.`;
-  let at = stateDir;
-  for (;;) {
-    try {
-      const { bavail, bsize } = await statfs(at);
-      const free = Math.floor((bavail * bsize) / 1024 ** 2);
-      const nodev = await isNodev(at);
-      return check(name, true, free > 512 && !nodev, `${at}: ${free} MiB free${nodev ? ', mounted with "nodev"' : ''}`, { hint });
-    } catch (error) {
-      if (!isErrno(error, 'ENOENT') || at === '/') return check(name, true, false, `${at} cannot be read`, { hint });
-      at = join(at, '..');
-    }
+async function stateDirCheck(stateDir: string): Promise<DoctorCheck[]> {
+  const place = 'Put the state directory on a file system that is mounted without "nodev" and has room, with --state-dir.';
+  const at = await nearestExisting(resolve(stateDir));
+  const { bavail, bsize } = await statfs(at);
+  const free = Math.floor((bavail * bsize) / 1024 ** 2);
+  const nodev = await isNodev(at);
+  const idmapped = await takesIdmappedMounts(at).catch(() => false);
+  return [
+    check('state directory', true, free > 512 && !nodev, `${at}: ${free} MiB free${nodev ? ', mounted with "nodev"' : ''}`, {
+      hint: place,
+    }),
+    check('id-mapped mounts', false, idmapped, `of the file system of ${at}; pools in a directory need them, loop files do not`, {
+      hint: 'Use a kernel from 5.12 on (btrfs: 5.15) and ext4, xfs or btrfs, or a pool in a loop file.',
+    }),
+  ];
+}
+
+async function nearestExisting(path: string): Promise<string> {
+  for (let at = path; ; at = dirname(at)) {
+    if (at === '/' || (await stat(at).catch(() => undefined)) !== undefined) return at;
   }
 }
 
