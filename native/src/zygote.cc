@@ -48,6 +48,7 @@ int spawnHelper(const char* path, int socket, const std::vector<std::string>& ex
   posix_spawnattr_init(&attributes);
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
   posix_spawn_file_actions_adddup2(&actions, socket, kHelperSocket);
   sigset_t none, all;
   sigemptyset(&none);
