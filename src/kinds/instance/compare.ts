@@ -30,7 +30,9 @@ export function compareExpanded(from: Expandable, to: Expandable): Difference[] 
 function compareDevice(name: string, from: ExpandedConfig | undefined, to: ExpandedConfig | undefined): Difference[] {
   const field = `devices.${name}`;
   if (from === undefined || to === undefined || from['type'] !== to['type']) {
-    return [{ field: fieldChange(field, from?.['type'], to?.['type']), verdict: 'replug' }];
+    // Another name for the root disk changes nothing inside.
+    const root = (from ?? to)?.['path'] === '/' && (from === undefined || to === undefined);
+    return [{ field: fieldChange(field, from?.['type'], to?.['type']), verdict: root ? 'live' : 'replug' }];
   }
   const scope = `device/${to['type']}`;
   const root = to['path'] === '/' && from['path'] === '/';

@@ -102,18 +102,19 @@ function converge(spec: InstanceSpec, actual: InstanceActual, input: Input): Ste
   const { target, seed, power } = decided;
   const files = filesOf(target, actual);
   const steps = [...liveSteps(target, actual, input), ...configureSteps(target, isUp(actual) ? undefined : seed, files, actual, desired)];
+  // Before a start, so that the guest gets its own address; else last: they wait for the network, and nothing else should for that.
+  const leases = leaseSteps(target, actual);
   if (!isUp(actual)) {
-    if (spec.state === 'Stopped') return steps;
-    const decision = decideStart(power);
-    return decision.start ? [...steps, ...startSteps(spec, decision)] : steps;
+    const decision = spec.state === 'Stopped' ? undefined : decideStart(power);
+    return [...steps, ...leases, ...(decision?.start === true ? startSteps(spec, decision) : [])];
   }
-  if (spec.state === 'Stopped') return [...steps, ...stopSteps('state', [], spec, actual, input)];
+  if (spec.state === 'Stopped') return [...steps, ...stopSteps('state', [], spec, actual, input), ...leases];
   // It is not taken down for what cannot be given to it anyway.
-  if (restart.length === 0 || files instanceof AppError) return [...steps, ...thaw(spec, actual)];
+  if (restart.length === 0 || files instanceof AppError) return [...steps, ...thaw(spec, actual), ...leases];
   const stop = stopSteps('restart', restart, spec, actual, input);
-  if (stop.length === 0) return steps;
+  if (stop.length === 0) return [...steps, ...leases];
   const reseed = seed === undefined ? [] : configureSteps({ ...target, seed: seed.hash }, seed, files, actual, desired);
-  return [...steps, ...stop, ...reseed, ...startSteps(spec, { because: 'it was stopped to be changed' })];
+  return [...steps, ...stop, ...reseed, ...leases, ...startSteps(spec, { because: 'it was stopped to be changed' })];
 }
 
 function thaw(spec: InstanceSpec, actual: InstanceActual): Step[] {
@@ -182,7 +183,7 @@ function liveSteps(target: Target, actual: InstanceActual, input: Input): Step[]
     const to = target.spec.root.sizeBytes;
     if (volume.reading.sizeBytes !== to) steps.push({ change: { do: 'setSize', pool: volume.pool, from: volume.reading.sizeBytes, to } });
   }
-  return [...steps, ...leaseSteps(target, actual)];
+  return steps;
 }
 
 /** Of a running instance: what its control files should say, and those that only its records name back to unlimited. */

@@ -200,6 +200,12 @@ describe('the root disk', () => {
     assert.match(message, /pool "slow" instead of "fast"/);
   });
 
+  it('may get another device name without a restart', async () => {
+    const bench = await running();
+    bench.declare('  devices: { root: { type: none }, disk: { type: disk, path: /, pool: fast } }');
+    assert.deepEqual(await bench.converge(), ['configure']);
+  });
+
   it('made from an image that was rebuilt since is only told of', async () => {
     const bench = await running();
     bench.image = { fingerprint: 'a'.repeat(64), properties: {} };
@@ -301,6 +307,17 @@ describe('files of an instance changed from outside', () => {
 });
 
 describe('leases', () => {
+  it('come before a start, and hold up nothing else while their network is not there', async () => {
+    const bench = await running();
+    await bench.network.removeDhcpHost(BRIDGE, `${UID}.eth0`);
+    bench.declare('  state: Stopped');
+    assert.deepEqual(await bench.names(), ['configure', 'shutdown', 'setDhcpHosts']);
+    bench.declare('  config: { limits.processes: "9" }');
+    assert.deepEqual(await bench.names(), ['setLimits', 'configure', 'setDhcpHosts']);
+    bench.lxc.crash(NAME);
+    assert.deepEqual(await bench.names(), ['configure', 'setDhcpHosts', 'start']);
+  });
+
   it('are set again when they are lost, and removed with their NIC', async () => {
     const bench = await running();
     await bench.network.removeDhcpHost(BRIDGE, `${UID}.eth0`);
