@@ -69,9 +69,10 @@ function printWhatToTry(): void {
   const { stdout } = spawnSync(LOCKSTEP, ['status', '-o', 'json'], { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
   const status = JSON.parse(stdout) as DaemonStatus;
   const web = status.objects.find((object) => object.ref.kind === 'Instance' && object.ref.name === 'web');
-  const address = String(web?.details['ipv4'] ?? '').split(/[,\s/]/, 1)[0];
+  const addresses = web?.details['addresses'];
+  const address = Array.isArray(addresses) ? String(addresses[0] ?? '').split('/', 1)[0] : undefined;
   const lines = [
-    ...(address === '' ? [] : [`  curl http://${address}/                       the page that "web" serves`]),
+    ...(address === undefined ? [] : [`  curl http://${address}/                       the page that "web" serves`]),
     '  bin/lockstep status                           everything at a glance',
     '  bin/lockstep exec debian -- cat /etc/motd     what cloud-init wrote',
     '  bin/lockstep describe web                     one object, its history and addresses',

@@ -4,6 +4,7 @@ import { condition, isReady, type ObjectStatus } from './core/object-status.ts';
 import { refText } from './core/ref.ts';
 import type { DaemonStatus } from './reconciler/control.ts';
 import type { Reconciler } from './reconciler/loop.ts';
+import type { Tracked } from './reconciler/tracker.ts';
 
 /** An object that failed this often in a row will not become Ready while somebody waits for it. */
 const ENOUGH_FAILURES = 3;
@@ -39,11 +40,8 @@ function finished(reconciler: Reconciler): boolean {
 }
 
 /** Held back by something that has itself come to an end: its needs failed, or a person has to agree. */
-function waitsForEver(tracked: {
-  plan: { steps: readonly unknown[]; waitsFor: string | undefined } | undefined;
-  nextRetry: number | undefined;
-}): boolean {
-  return tracked.plan?.steps.length === 0 && tracked.plan.waitsFor !== undefined && tracked.nextRetry === undefined;
+function waitsForEver({ plan, nextRetry }: Tracked): boolean {
+  return plan?.steps.length === 0 && plan.waitsFor !== undefined && plan.againAt === undefined && nextRetry === undefined;
 }
 
 function result(status: DaemonStatus, note: string | undefined): SettledResult {

@@ -37,6 +37,7 @@ import { SourceSet } from './reconciler/source-set.ts';
 import { DirectorySource } from './sources/directory.ts';
 import { StoredSource, storedFile } from './sources/stored.ts';
 import type { Ledger } from './state/ledger.ts';
+import { makeFingerprint } from './state/fingerprint.ts';
 import { openLedger } from './state/open.ts';
 import { EventBus } from './status/event-bus.ts';
 import { Metrics, type MetricsReading } from './status/metrics.ts';
@@ -82,6 +83,7 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
 
   const events = new EventBus(ledger, { clock, failed: (error) => log.error({ error: errorText(error) }, 'events were not stored') });
   undo.defer(() => events.close());
+  const fingerprint = makeFingerprint(ledger.meta);
   const claims = claimIds(ledger, paths.stateDir);
   const view = new CachedHostView(host);
   const storedNames = new Set(['api', ...ledger.documents.all().map((row) => row.source)]);
@@ -105,6 +107,7 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
   undo.defer(() => metrics.close());
   const reconciler: Reconciler = new Reconciler({
     metrics,
+    fingerprint,
     ledger,
     kinds,
     view,
@@ -130,6 +133,7 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
     sources,
     events,
     clock,
+    fingerprint,
     storedSource: (name) => new StoredSource(name, ledger.documents),
     storedFile,
     about: { version, pid: process.pid, startedAt: clock.now(), prefix: options.prefix, stateDir: paths.stateDir },

@@ -31,6 +31,7 @@ export interface ControlOptions {
   readonly sources: SourceSet;
   readonly events: EventSink;
   readonly clock: Clock;
+  readonly fingerprint: (secret: string) => string;
   /** Makes the Source over a stored source's documents; the same path a document has there. */
   readonly storedSource: (name: string) => Source;
   readonly storedFile: (row: DocumentRow) => SourceFile;
@@ -66,11 +67,10 @@ export class ReconcilerControl implements Control {
     const { reconciler, ledger, kinds } = this.#o;
     const tracked = this.#tracked(ref);
     const desired = tracked.desired;
-    const redact = (secret: string): string => `(${secret.length} characters)`;
     return {
       status: reconciler.tracker.status(tracked),
       document: tracked.row.document === '' ? undefined : JSON.parse(tracked.row.document),
-      spec: desired === undefined ? undefined : kinds.get(ref.kind)?.redact(desired.spec, redact),
+      spec: desired === undefined ? undefined : kinds.get(ref.kind)?.redact(desired.spec, this.#o.fingerprint),
       allocations: Object.fromEntries(tracked.recorded.allocations),
       history: ledger.intents.history(tracked.row.uid, HISTORY).map(({ change, openedAt, closedAt, outcome, revision }) => ({
         change: changeText(change),

@@ -4,6 +4,7 @@
 import { hashOf } from '../core/hash.ts';
 import type { KindName, RefKey } from '../core/ref.ts';
 import type { ConfirmationRow } from '../state/ledger.ts';
+import type { DeleteWait } from './plan.ts';
 
 export const SETTLE_MS = 1000;
 const WINDOW_MS = 10 * 60_000;
@@ -38,11 +39,9 @@ export interface DeletionInput {
 export interface DeletionVerdict {
   readonly allowed: ReadonlySet<RefKey>;
   /** Why the others wait, by key. */
-  readonly waits: ReadonlyMap<RefKey, string>;
+  readonly waits: ReadonlyMap<RefKey, DeleteWait>;
   /** A person must agree to this list first. */
   readonly ask: { readonly hash: string; readonly objects: readonly RefKey[]; readonly reason: string } | undefined;
-  /** Look again at this time (settling). */
-  readonly againAt: number | undefined;
 }
 
 export function deletionLimit(total: number): number {
@@ -50,25 +49,26 @@ export function deletionLimit(total: number): number {
 }
 
 export function decideDeletion(input: DeletionInput): DeletionVerdict {
-  const waits = new Map<RefKey, string>();
-  const none = (againAt?: number, ask?: DeletionVerdict['ask']): DeletionVerdict => ({ allowed: new Set(), waits, ask, againAt });
-  const waitAll = (reason: string): void => {
-    for (const candidate of input.candidates) if (!waits.has(candidate.key)) waits.set(candidate.key, reason);
+  const waits = new Map<RefKey, DeleteWait>();
+  const none = (ask?: DeletionVerdict['ask']): DeletionVerdict => ({ allowed: new Set(), waits, ask });
+  const waitAll = (waitsFor: string, againAt?: number): void => {
+    const wait: DeleteWait = againAt === undefined ? { waitsFor } : { waitsFor, againAt };
+    for (const candidate of input.candidates) if (!waits.has(candidate.key)) waits.set(candidate.key, wait);
   };
   if (input.candidates.length === 0) return none();
   if (!input.complete) {
-    waitAll('the source could not be read completely');
+    waitAll('a complete reading of its source');
     return none();
   }
   for (const candidate of input.candidates) {
-    if (candidate.protected) waits.set(candidate.key, 'it is protected against deletion');
+    if (candidate.protected) waits.set(candidate.key, { waitsFor: 'its protection to be taken off' });
   }
   const free = input.candidates.filter((candidate) => !candidate.protected);
-  const allow = (): DeletionVerdict => ({ allowed: new Set(free.map((one) => one.key)), waits, ask: undefined, againAt: undefined });
+  const allow = (): DeletionVerdict => ({ allowed: new Set(free.map((one) => one.key)), waits, ask: undefined });
   if (input.since === undefined) return allow();
   if (input.now - input.since < SETTLE_MS) {
-    waitAll('the source changed less than a second ago');
-    return none(input.since + SETTLE_MS);
+    waitAll('its source to be still for a second', input.since + SETTLE_MS);
+    return none();
   }
   const counted = free.filter((candidate) => COUNTED.has(candidate.kind));
   if (counted.length === 0) return allow();
@@ -82,8 +82,8 @@ export function decideDeletion(input: DeletionInput): DeletionVerdict {
   const confirmed = input.confirmation?.confirmedAt == null ? [] : input.confirmation.objects;
   if (objects.every((key) => confirmed.includes(key))) return allow();
   const reason = empty
-    ? `The source "${input.source}" no longer declares anything: all ${counted.length} of its objects would be deleted.`
+    ? `The source "${input.source}" no longer declares anything: all ${free.length} of its objects would be deleted.`
     : `${counted.length} objects of the source "${input.source}" would be deleted${recent > 0 ? `, after ${recent} in the last 10 minutes` : ''}; the limit is ${limit}.`;
-  waitAll('the deletion has to be confirmed');
-  return none(undefined, { hash, objects, reason });
+  waitAll(`a confirmation (lockstep confirm ${input.source})`);
+  return none({ hash, objects, reason });
 }

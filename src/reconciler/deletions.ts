@@ -3,6 +3,7 @@ import type { EventSink } from '../core/events.ts';
 import type { RefKey } from '../core/ref.ts';
 import type { Ledger } from '../state/ledger.ts';
 import { decideDeletion, type DeletionVerdict } from './deletion.ts';
+import type { DeleteWait } from './plan.ts';
 import type { SourceSet } from './source-set.ts';
 import type { Tracked } from './tracker.ts';
 
@@ -11,9 +12,7 @@ const REMEMBER_MS = 10 * 60_000;
 export interface Deletable {
   readonly mayDelete: ReadonlySet<RefKey>;
   /** Why the others wait. */
-  readonly waits: ReadonlyMap<RefKey, string>;
-  /** Look at these again at that time. */
-  readonly again: readonly { readonly keys: readonly RefKey[]; readonly at: number }[];
+  readonly waits: ReadonlyMap<RefKey, DeleteWait>;
 }
 
 export class Deletions {
@@ -32,12 +31,12 @@ export class Deletions {
   /** Decides, and remembers what was allowed: an allowed deletion stays allowed until the object is declared again. */
   decide(objects: Iterable<Tracked>, complete: ReadonlySet<string>, now: number): Deletable {
     const mayDelete = new Set<RefKey>();
-    const waits = new Map<RefKey, string>();
-    const again: { keys: RefKey[]; at: number }[] = [];
+    const waits = new Map<RefKey, DeleteWait>();
     for (const [source, owned] of Map.groupBy(objects, (tracked) => tracked.row.source)) {
       const undeclared = owned.filter((tracked) => tracked.desired === undefined);
       if (undeclared.length === 0) {
-        this.#ask(source, undefined, now);
+        // Used up: whoever declares these objects again and removes them later is asked again.
+        if (this.#asked(source) !== undefined) this.#ledger.confirmations.remove(source);
         continue;
       }
       const condemned = undeclared.filter((tracked) => tracked.condemned);
@@ -48,11 +47,10 @@ export class Deletions {
         mayDelete.add(tracked.key);
         this.#condemn(tracked);
       }
-      for (const [key, reason] of verdict.waits) waits.set(key, reason);
-      if (verdict.againAt !== undefined) again.push({ keys: undeclared.map((tracked) => tracked.key), at: verdict.againAt });
+      for (const [key, wait] of verdict.waits) waits.set(key, wait);
       this.#ask(source, verdict.ask, now);
     }
-    return { mayDelete, waits, again };
+    return { mayDelete, waits };
   }
 
   /** An object is gone: it counts against its source's budget for ten minutes. */

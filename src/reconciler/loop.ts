@@ -53,6 +53,8 @@ export interface ReconcilerOptions {
   /** Told of each allocation before it is used, and of each that was given back (claim files). */
   readonly allocated?: (what: string, value: string, uid: string) => Promise<void>;
   readonly released?: (what: string, value: string, uid: string) => Promise<void>;
+  /** Stands for a secret wherever one would be stored or shown: keyed, so that it cannot be guessed back. */
+  readonly fingerprint: (secret: string) => string;
   readonly metrics?: ReconcilerMetrics;
   readonly random?: () => number;
   readonly resyncMs?: number;
@@ -357,7 +359,6 @@ export class Reconciler {
   async #planInput(keys: readonly RefKey[]): Promise<PlanInput> {
     const facts = await this.facts();
     const deletable = this.#deletions.decide(this.tracker.objects.values(), this.#desired.complete, facts.now);
-    for (const { keys: later, at } of deletable.again) for (const key of later) this.#alarm.set(key, at);
     return {
       kinds: this.#o.kinds,
       keys,
@@ -458,8 +459,7 @@ export class Reconciler {
     const { ledger } = this.#o;
     ledger.transaction(() => {
       for (const { tracked, planned } of converged) {
-        const fingerprint = (secret: string): string => `sha256:${hashOf([tracked.row.uid, secret]).slice(0, 16)}`;
-        const redacted = planned.kind.redact(planned.desired!.spec, fingerprint);
+        const redacted = planned.kind.redact(planned.desired!.spec, this.#o.fingerprint);
         tracked.row = recordApplied(ledger, tracked.row, planned.desired!, redacted) ?? tracked.row;
         if (tracked.recorded.tombstone === undefined) continue;
         ledger.tombstones.remove(tracked.row.uid);

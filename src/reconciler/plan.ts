@@ -25,10 +25,17 @@ export interface PlanInput {
   readonly readiness: ReadonlyMap<RefKey, Readiness>;
   /** Undeclared objects that may be deleted now, and why the others wait. */
   readonly mayDelete: ReadonlySet<RefKey>;
-  readonly deleteWaits: ReadonlyMap<RefKey, string>;
+  readonly deleteWaits: ReadonlyMap<RefKey, DeleteWait>;
   /** Who needs this object, among all that exist. */
   readonly dependants: (key: RefKey) => readonly RefKey[];
   readonly facts: BaseFacts;
+}
+
+export interface DeleteWait {
+  /** What for, as a noun phrase. */
+  readonly waitsFor: string;
+  /** Look again at this time (epoch ms). */
+  readonly againAt?: number;
 }
 
 export type BaseFacts = Omit<Facts, 'desired' | 'actual' | 'recorded'>;
@@ -131,7 +138,8 @@ function readinessOf(kind: AnyKind, desired: DesiredObject, actual: unknown, rec
 function planDelete(planned: ObjectPlan, steps: readonly PlannedStep<AnyChange>[], absent: boolean, input: PlanInput): ObjectPlan {
   const { key } = planned;
   if (!input.mayDelete.has(key)) {
-    return { ...planned, held: steps, waitsFor: input.deleteWaits.get(key) ?? 'the deletion has to be allowed' };
+    const wait = input.deleteWaits.get(key);
+    return { ...planned, held: steps, waitsFor: wait?.waitsFor ?? 'its turn', againAt: wait?.againAt };
   }
   if (steps.length === 0) return { ...planned, gone: absent || planned.kind.declarationOnly === true };
   const dependants = input.dependants(key);

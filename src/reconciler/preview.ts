@@ -10,7 +10,7 @@ import type { PlanChange, PlanReport } from './control.ts';
 import { computeDesired, type DesiredState, type SourceInput } from './desired.ts';
 import type { Reconciler } from './loop.ts';
 import { observe } from './observe.ts';
-import { describe, type ObjectPlan, plan } from './plan.ts';
+import { type DeleteWait, describe, type ObjectPlan, plan } from './plan.ts';
 
 export interface PreviewInput {
   readonly reconciler: Reconciler;
@@ -40,7 +40,7 @@ export async function preview({ reconciler, host, kinds, sources }: PreviewInput
     observed,
     recorded,
     mayDelete: new Set(recorded.keys()),
-    deleteWaits: new Map<RefKey, string>(),
+    deleteWaits: new Map<RefKey, DeleteWait>(),
     dependants: () => [],
     facts: await reconciler.facts(),
   };

@@ -133,6 +133,8 @@ export function updateConditions(tracked: Tracked, now: number): Condition[] {
     set('Ready', 'Unknown', 'HostUnreadable', errorText(plan.unknown));
   } else if (error !== undefined) {
     set('Ready', 'False', error.code, error.message);
+  } else if (tracked.desired === undefined && tracked.condemned && plan !== undefined && !busy) {
+    set('Ready', 'True', 'KeptForUndelete', 'It is deleted; its data is kept until it can no longer be brought back.');
   } else if (tracked.desired === undefined) {
     set('Ready', 'False', 'Deleting', plan?.waitsFor === undefined ? 'It is being deleted.' : `Its deletion waits for ${plan.waitsFor}.`);
   } else if (readiness !== undefined && !busy) {

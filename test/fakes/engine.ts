@@ -98,6 +98,7 @@ export class Engine {
       log: silentLog,
       facts: (({ now: _now, taken: _taken, tombstones: _tombstones, ...rest }) => rest)(baseFacts({ bootId: options.bootId ?? 'boot-1' })),
       takenElsewhere: async () => new Map(),
+      fingerprint: (secret) => `fingerprint of ${secret.length}`,
       random: () => 0,
     });
     this.control = new ReconcilerControl({
@@ -108,6 +109,7 @@ export class Engine {
       sources,
       events,
       clock: systemClock,
+      fingerprint: (secret) => `fingerprint of ${secret.length}`,
       storedSource: (name) => new StoredSource(name, this.ledger.documents),
       storedFile,
       about: { version: 'test', pid: 1, startedAt: 0, prefix: 'tt', stateDir: '/state' },

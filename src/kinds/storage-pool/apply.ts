@@ -26,6 +26,7 @@ export const appliers: Appliers<StoragePoolChangeTable> = {
     }
     return 'done';
   },
+  deactivate: single('deactivate the pool', async (host, { target }, run) => await host.storage.deactivatePool(target, run.signal)),
   purge: single(
     'remove a tombstone',
     async (host, { purged }, run) => await host.storage.purgeTombstone(purged.pool, purged.name, run.signal),

@@ -12,6 +12,8 @@ export interface StoragePoolChangeTable {
   grow: { target: PoolTarget; from: number; to: number };
   /** Removes unpacked copies of images that are gone. */
   dropImages: { pool: string; fingerprints: readonly string[] };
+  /** No longer declared, but it holds tombstones: its backing is kept until they end. */
+  deactivate: { target: PoolTarget };
   /** Removes deleted data for good, its time being over. */
   purge: Purges;
   delete: { target: PoolTarget };
@@ -40,6 +42,12 @@ export function describe(change: StoragePoolChange): Described {
       };
     case 'dropImages':
       return { verdict: 'live', summary: `remove ${change.fingerprints.length} unpacked images that are not stored any more`, fields: [] };
+    case 'deactivate':
+      return {
+        verdict: 'live',
+        summary: 'deactivate the pool; its backing is kept as long as deleted data in it can be brought back',
+        fields: [],
+      };
     case 'purge':
       return { verdict: 'live', summary: `remove the expired tombstone "${change.purged.name}"`, fields: [] };
     default:

@@ -10,7 +10,7 @@ import { sourceName, type StoragePoolSpec, targetOf } from './spec.ts';
 type Step = PlannedStep<StoragePoolChange>;
 
 export function diff({ ref, desired, actual, recorded, facts }: DiffInput<StoragePoolSpec, StoragePoolActual>): readonly Step[] {
-  if (desired === undefined) return actual === undefined ? [] : [{ change: { do: 'delete', target: actual.target } }];
+  if (desired === undefined) return actual === undefined ? [] : removal(ref.name, actual, facts);
   const target = targetOf(desired, ref.name, facts.paths);
   if (actual === undefined) return [{ change: { do: 'create', target } }];
   if (immutable(target, actual.target) !== undefined) return actual.ours && !actual.active ? [activation(actual.target, target)] : [];
@@ -19,10 +19,24 @@ export function diff({ ref, desired, actual, recorded, facts }: DiffInput<Storag
   const size = growth(desired, actual);
   if (size !== undefined) steps.push({ change: { do: 'grow', target: withSize(actual.target, size.to), ...size } });
   if (actual.staleImages.length > 0) steps.push({ change: { do: 'dropImages', pool: ref.name, fingerprints: actual.staleImages } });
-  for (const { uid, name, expiresAt } of facts.tombstones(ref.name)) {
-    if (expiresAt <= facts.now) steps.push({ change: { do: 'purge', purged: { uid, pool: ref.name, name } } });
+  return [...steps, ...purgeSteps(ref.name, facts)];
+}
+
+/** Tombstones keep a pool's backing; while they do, it is deactivated. Its end is the end of the last one. */
+function removal(pool: string, actual: StoragePoolActual, facts: Facts): readonly Step[] {
+  const { target } = actual;
+  const tombstones = facts.tombstones(pool);
+  if (tombstones.some(({ expiresAt }) => expiresAt > facts.now)) {
+    return actual.active && actual.volumes === 0 ? [{ change: { do: 'deactivate', target } }] : [];
   }
-  return steps;
+  const purges = purgeSteps(pool, facts);
+  const activate: Step[] = purges.length > 0 && !actual.active && actual.ours ? [{ change: { do: 'activate', target } }] : [];
+  return [...activate, ...purges, { change: { do: 'delete', target } }];
+}
+
+function purgeSteps(pool: string, facts: Facts): Step[] {
+  const expired = facts.tombstones(pool).filter(({ expiresAt }) => expiresAt <= facts.now);
+  return expired.map(({ uid, name }) => ({ change: { do: 'purge', purged: { uid, pool, name } } }));
 }
 
 function inactive(actual: StoragePoolActual, target: PoolTarget, recorded: Recorded): readonly Step[] {

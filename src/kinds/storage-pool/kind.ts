@@ -43,6 +43,7 @@ function holds(change: StoragePoolChange, now: Observed<StoragePoolActual>): boo
       return actual?.active === true && actual.target.source.type === 'loop' && actual.target.source.sizeBytes < change.to;
     case 'dropImages':
       return actual?.active === true && actual.staleImages.length > 0;
+    case 'deactivate':
     case 'purge':
       return actual?.active === true;
     default:

@@ -79,7 +79,7 @@ describe('deletion', () => {
   test('waits until the snapshot was still for a second, and says when to look again', () => {
     const verdict = decideDeletion(input({ candidates: candidates(1), since: NOW - 400 }));
     assert.equal(verdict.allowed.size, 0);
-    assert.equal(verdict.againAt, NOW + 600);
+    assert.equal(verdict.waits.get(candidates(1)[0]!.key)?.againAt, NOW + 600);
   });
 
   test('never follows from a snapshot that was not read completely', () => {
@@ -92,7 +92,7 @@ describe('deletion', () => {
     const kept = candidates(1, 'StorageVolume', true);
     const verdict = decideDeletion(input({ candidates: [...candidates(2), ...kept] }));
     assert.deepEqual([...verdict.allowed], ['Instance/default/-/i0', 'Instance/default/-/i1']);
-    assert.match(verdict.waits.get(kept[0]!.key)!, /protected/);
+    assert.match(verdict.waits.get(kept[0]!.key)!.waitsFor, /protection/);
   });
 
   test('profiles do not count against the limit', () => {

@@ -153,6 +153,34 @@ describe('the law, with real kinds', () => {
     await engine.reconciler.close();
   });
 
+  test('a pool is kept, deactivated, until the last of its tombstones has ended', async () => {
+    const host = new MemoryHost();
+    const extra = `
+apiVersion: lockstep/v1
+kind: StoragePool
+metadata: { name: other }
+spec: { driver: btrfs, config: { size: 4GiB } }
+---
+apiVersion: lockstep/v1
+kind: Instance
+metadata: { name: there }
+spec: { image: busybox, devices: { root: { type: disk, path: /, pool: other } } }
+`;
+    const engine = await run({ 'a.yaml': FOUNDATION, 'b.yaml': extra }, { host });
+    await settled(engine, 'convergence');
+    engine.remove('b.yaml');
+    const pool = async () => (await host.storage.listPools()).get('other');
+    await engine.until(() => engine.ledger.tombstones.all().length === 1 && host.lxc.facts.directories.size === 0, 'the deletion');
+    await settled(engine, 'rest while the tombstone is kept');
+    assert.deepEqual([(await pool())?.backing, (await pool())?.active], [true, false]);
+    const [row] = engine.ledger.tombstones.all();
+    engine.ledger.tombstones.put({ ...row!, expiresAt: Date.now() - 1 });
+    engine.reconciler.lookAtKind('StoragePool');
+    await engine.until(() => !engine.reconciler.tracker.objects.has('StoragePool/-/-/other' as never), 'the end of the pool');
+    assert.equal(await pool(), undefined);
+    await engine.reconciler.close();
+  });
+
   test('undelete brings back the same root volume, addresses and uid', async () => {
     const host = new MemoryHost();
     const engine = await run({ 'a.yaml': FOUNDATION }, { host });

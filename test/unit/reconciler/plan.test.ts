@@ -92,9 +92,9 @@ describe('plan', () => {
   });
 
   test('an undeclared object is deleted only when that is allowed', () => {
-    const deleteWaits = new Map([[refKey(web), 'the deletion has to be confirmed']]);
+    const deleteWaits = new Map([[refKey(web), { waitsFor: 'a confirmation' }]]);
     const waits = one(web, undefined, present(), { deleteWaits });
-    assert.deepEqual([names(waits.steps), names(waits.held), waits.waitsFor], [[], ['delete'], 'the deletion has to be confirmed']);
+    assert.deepEqual([names(waits.steps), names(waits.held), waits.waitsFor], [[], ['delete'], 'a confirmation']);
     assert.deepEqual(names(one(web, undefined, present(), { mayDelete: new Set([refKey(web)]) }).steps), ['delete']);
   });
 
