@@ -9,7 +9,7 @@ for_what=${1:-start}
 # lxc-dev and libnl: to build. lxc and the rest: to run; which is for what is told by `lockstep doctor`.
 packages='g++ make pkg-config lxc lxc-dev libnl-3-dev libnl-route-3-dev
   btrfs-progs dnsmasq-base nftables iproute2 busybox-static mmdebstrap
-  zstd xz-utils attr acl uidmap squashfs-tools kmod'
+  zstd xz-utils attr acl uidmap squashfs-tools kmod mount'
 
 say() { echo "setup: $*" >&2; }
 
@@ -46,7 +46,11 @@ install_modules() {
     [ -e node_modules/.package-lock.json ] && [ ! package-lock.json -nt node_modules/.package-lock.json ] && return 0
   fi
   say 'installing node modules (with Node itself, about 400 MB)'
-  npm ci --no-audit --no-fund --loglevel=error
+  npm ci --no-audit --no-fund --loglevel=error >&2
+  # Debian 12's npm (9.2) installs the pinned Node without linking its program.
+  for node in node_modules/node-linux-*/bin/node; do
+    [ -x node_modules/.bin/node ] || { [ -x "$node" ] && ln -sf "../${node#node_modules/}" node_modules/.bin/node; }
+  done
   if ! node_modules/.bin/node --version > /dev/null 2>&1; then
     say "there is no pinned Node for this machine ($(uname -m)) in node_modules"
     exit 1

@@ -98,8 +98,10 @@ export class TestHost {
 
   /** Starts the daemon and waits until its API answers. `env` is added to the options' for this start only. */
   async start(env: Readonly<Record<string, string>> = {}): Promise<void> {
-    this.spawnDaemon(env);
-    await this.eventually('the API answers', async () => (await this.get('/healthz')).status === 200, 30_000);
+    const daemon = this.spawnDaemon(env);
+    const ended = (): boolean => daemon.exitCode !== null || daemon.signalCode !== null;
+    await this.eventually('the API answers', async () => ended() || (await this.get('/healthz')).status === 200, 30_000);
+    if (ended()) assert.fail(`The daemon ended instead of starting.\n${await this.#report()}`);
   }
 
   /** Starts the daemon and does not wait: for daemons that are expected to end. */
