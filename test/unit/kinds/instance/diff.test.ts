@@ -106,7 +106,10 @@ describe('the daemon is killed', () => {
     await assert.rejects(bench.converge(), Killed);
     bench.killAfter = undefined;
     bench.image = { fingerprint: 'e'.repeat(64), properties: {} };
-    assert.deepEqual(await bench.converge(), ['undo', 'create', 'start']);
+    const [undo] = await bench.plan();
+    await bench.apply(undo!.change);
+    assert.deepEqual([bench.volumes.size, bench.lxc.facts.directories.size], [0, 0]);
+    assert.deepEqual(await bench.converge(), ['create', 'start']);
     assert.equal(bench.volumes.get('fast/web')?.image, 'e'.repeat(64));
   });
 });
@@ -268,6 +271,19 @@ describe('a change that needs a restart', () => {
     const seed = bench.lxc.facts.rootfs.get('/state/pools/fast/containers/web/rootfs');
     assert.equal(seed?.get('/var/lib/cloud/seed/nocloud/user-data')?.content, 'two');
     assert.deepEqual(await bench.names(), []);
+  });
+});
+
+describe('a device node', () => {
+  it('is made with the instance, and made anew when it is declared otherwise', async () => {
+    const bench = new Bench();
+    const declare = (mode: string): Bench =>
+      bench.declare(`  devices: { nul: { type: unix-char, path: /dev/nul, major: "1", minor: "3", mode: "${mode}" } }`);
+    const modes = (): number[] => [...(bench.lxc.facts.directories.get(NAME)?.devices.values() ?? [])].map((node) => node.mode);
+    await declare('0600').converge();
+    assert.deepEqual(modes(), [0o600]);
+    assert.deepEqual(await declare('0644').converge(), ['configure', 'shutdown', 'start']);
+    assert.deepEqual(modes(), [0o644]);
   });
 });
 
