@@ -28,6 +28,8 @@ export interface Need {
   readonly ref: ResourceRef;
   /** `Present`: there and active. `Running`: an instance, running since it last started. */
   readonly condition: 'Present' | 'Running';
+  /** Only making the object waits for it: once made, it starts and restarts without. */
+  readonly only?: 'create';
   /** Where the manifest asks for it, e.g. `devices.eth0.network`. */
   readonly field: string;
 }
@@ -124,6 +126,8 @@ export interface Resolved<Spec> {
 /** Why an object is not Ready although nothing is left to change, or that it is. */
 export interface Readiness {
   readonly ready: boolean;
+  /** It runs (instances): what a need with condition `Running` asks for. */
+  readonly running?: boolean;
   /** CamelCase, as in kstatus: `Running`, `StoppedByGuest`. */
   readonly reason: string;
   readonly message: string;

@@ -33,7 +33,7 @@ export class Deletions {
     const mayDelete = new Set<RefKey>();
     const waits = new Map<RefKey, DeleteWait>();
     for (const [source, owned] of Map.groupBy(objects, (tracked) => tracked.row.source)) {
-      const undeclared = owned.filter((tracked) => tracked.desired === undefined);
+      const undeclared = owned.filter((tracked) => tracked.desired === undefined && tracked.unresolved === undefined);
       if (undeclared.length === 0) {
         // Used up: whoever declares these objects again and removes them later is asked again.
         if (this.#asked(source) !== undefined) this.#ledger.confirmations.remove(source);

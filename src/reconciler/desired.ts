@@ -38,6 +38,8 @@ export interface SourceInput {
 
 export interface DesiredState {
   readonly objects: ReadonlyMap<RefKey, DesiredObject>;
+  /** Declared, but what they refer to makes no sense now (a profile is gone): left alone, never deleted. With their problems. */
+  readonly unresolved: ReadonlyMap<RefKey, readonly Problem[]>;
   readonly problems: readonly Problem[];
   /** Sources whose current snapshot is complete: only these may lead to deletes. */
   readonly complete: ReadonlySet<string>;
@@ -51,6 +53,7 @@ export function computeDesired(
   rows: readonly ObjectRow[],
   kinds: KindTable,
   cache: ReviveCache = new Map(),
+  previous: ReadonlyMap<RefKey, DesiredObject> = new Map(),
 ): DesiredState {
   const problems: Problem[] = [];
   const documents = new Map<RefKey, ManifestDocument>();
@@ -105,24 +108,32 @@ export function computeDesired(
   const checked = checkDocuments([...documents.values()]);
   problems.push(...checked.problems);
   const byRef = new Map(rows.map((row) => [refKey(row.ref), row]));
+  const unresolved = new Map<RefKey, readonly Problem[]>();
   for (const key of checked.unusable) {
+    const document = documents.get(key);
     const row = byRef.get(key);
     documents.delete(key);
     kept.delete(key);
     if (row?.declared && row.document !== '') add(revive(row, cache), true);
+    if (!documents.has(key)) unresolved.set(key, document === undefined ? [] : problemsAt(problems, document));
   }
-  return { ...resolveAll(documents, kept, problems, revisions, kinds, byRef, cache), complete };
+  return { ...resolveAll({ documents, kept, problems, revisions, kinds, rows: byRef, cache, previous, unresolved }), complete };
 }
 
-function resolveAll(
-  documents: Map<RefKey, ManifestDocument>,
-  kept: Set<RefKey>,
-  problems: Problem[],
-  revisions: ReadonlyMap<string, string>,
-  kinds: KindTable,
-  rows: ReadonlyMap<RefKey, ObjectRow>,
-  cache: ReviveCache,
-): { objects: Map<RefKey, DesiredObject>; problems: readonly Problem[] } {
+interface ResolveInput {
+  readonly documents: ReadonlyMap<RefKey, ManifestDocument>;
+  readonly kept: ReadonlySet<RefKey>;
+  readonly problems: Problem[];
+  readonly revisions: ReadonlyMap<string, string>;
+  readonly kinds: KindTable;
+  readonly rows: ReadonlyMap<RefKey, ObjectRow>;
+  readonly cache: ReviveCache;
+  readonly previous: ReadonlyMap<RefKey, DesiredObject>;
+  readonly unresolved: Map<RefKey, readonly Problem[]>;
+}
+
+function resolveAll(input: ResolveInput): Pick<DesiredState, 'objects' | 'unresolved' | 'problems'> {
+  const { documents, kept, problems, revisions, kinds, rows, cache, previous, unresolved } = input;
   const lookup: Lookup = { document: (ref) => documents.get(refKey(ref)) };
   const objects = new Map<RefKey, DesiredObject>();
   const problemsByFile = Map.groupBy(problems, (problem) => problem.file);
@@ -141,7 +152,14 @@ function resolveAll(
       isKept = true;
       resolved = kind.resolve(used, lookup);
     }
-    if (resolved.spec === undefined) continue;
+    if (resolved.spec === undefined) {
+      // What it refers to is gone. It stays as it was, as long as we know how that was, and is left alone otherwise.
+      const before = previous.get(key);
+      const why = [...own, ...problemsAt(problems, document)];
+      if (before === undefined) unresolved.set(key, why);
+      else objects.set(key, { ...before, kept: true, problems: why });
+      continue;
+    }
     if (isKept) own.push(...(problemsByFile.get(used.origin.file) ?? []));
     objects.set(key, {
       ref: used.ref,
@@ -157,7 +175,12 @@ function resolveAll(
       problems: own,
     });
   }
-  return { objects, problems };
+  return { objects, unresolved, problems };
+}
+
+/** Problems in the lines of a document, as far as its own start tells. */
+function problemsAt(problems: readonly Problem[], { origin }: ManifestDocument): Problem[] {
+  return problems.filter((problem) => problem.file === origin.file && problem.line >= origin.line && problem.line <= origin.endLine);
 }
 
 function hasProtect(spec: unknown): boolean {

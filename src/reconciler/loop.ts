@@ -79,7 +79,7 @@ export class Reconciler {
   readonly #stop = new AbortController();
   readonly #waiters = new Set<() => void>();
   readonly #random: () => number;
-  #desired: DesiredState = { objects: new Map(), problems: [], complete: new Set() };
+  #desired: DesiredState = { objects: new Map(), unresolved: new Map(), problems: [], complete: new Set() };
   #round: Promise<void> | undefined;
   #roundTimer: NodeJS.Timeout | undefined;
   #resync: NodeJS.Timeout | undefined;
@@ -281,7 +281,7 @@ export class Reconciler {
   #takeDesired(): void {
     const { ledger, kinds, sources, clock } = this.#o;
     const rows = [...this.tracker.objects.values()].map((tracked) => tracked.row);
-    this.#desired = computeDesired(sources.inputs(), rows, kinds, this.#revived);
+    this.#desired = computeDesired(sources.inputs(), rows, kinds, this.#revived, this.#desired.objects);
     const now = clock.now();
     const changed: ObjectRow[] = [];
     const takenOver: ObjectRow[] = [];
@@ -295,6 +295,11 @@ export class Reconciler {
       this.#adopt(tracked, desired);
     }
     for (const tracked of this.tracker.objects.values()) {
+      tracked.unresolved = this.#desired.unresolved.get(tracked.key);
+      if (tracked.unresolved !== undefined) {
+        tracked.condemned = false;
+        this.#reportCondition(tracked, now);
+      }
       if (tracked.desired === undefined || this.#desired.objects.has(tracked.key)) continue;
       tracked.desired = undefined;
       tracked.readiness = undefined;
@@ -361,7 +366,8 @@ export class Reconciler {
     const deletable = this.#deletions.decide(this.tracker.objects.values(), this.#desired.complete, facts.now);
     return {
       kinds: this.#o.kinds,
-      keys,
+      // What is declared but cannot be resolved is neither changed nor deleted.
+      keys: keys.filter((key) => !this.#desired.unresolved.has(key)),
       desired: this.#desired.objects,
       observed: this.observed(),
       recorded: this.recorded(),

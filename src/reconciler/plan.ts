@@ -161,15 +161,20 @@ function gate(
   if (waiting !== undefined && waiting.change === steps[0]?.change.do && now < waiting.sinceMs + waiting.deadlineMs) {
     return { steps: [], held: steps, waitsFor: `"${waiting.change}" to take effect`, againAt: waiting.sinceMs + waiting.deadlineMs };
   }
-  const unmet = needs.filter((need) => input.readiness.get(refKey(need.ref))?.ready !== true);
+  const unmet = needs.filter((need) => !isMet(need, input.readiness.get(refKey(need.ref))));
   for (const [index, step] of steps.entries()) {
     const tooEarly = step.notBefore !== undefined && step.notBefore > now;
-    const blocked = unmet.length > 0 && kind.waitsForNeeds(step.change);
+    const missing = kind.waitsForNeeds(step.change) ? unmet.filter((need) => need.only === undefined || need.only === step.change.do) : [];
+    const blocked = missing.length > 0;
     if (!tooEarly && !blocked) continue;
-    const waitsFor = blocked ? listText(unmet.map(needText)) : `its back-off to end in ${Math.ceil((step.notBefore! - now) / 1000)} s`;
+    const waitsFor = blocked ? listText(missing.map(needText)) : `its back-off to end in ${Math.ceil((step.notBefore! - now) / 1000)} s`;
     return { steps: steps.slice(0, index), held: steps.slice(index), waitsFor, againAt: tooEarly ? step.notBefore : undefined };
   }
   return { steps, held: [], waitsFor: undefined, againAt: undefined };
+}
+
+function isMet(need: Need, readiness: Readiness | undefined): boolean {
+  return readiness?.ready === true && (need.condition !== 'Running' || readiness.running === true);
 }
 
 function needText(need: Need): string {

@@ -25,9 +25,12 @@ export async function preview({ reconciler, host, kinds, sources }: PreviewInput
     sources,
     tracked.map((one) => one.row),
     kinds,
+    new Map(),
+    reconciler.desired.objects,
   );
   const view = new CachedHostView(host);
   const recorded = reconciler.recorded();
+  for (const key of desired.unresolved.keys()) recorded.delete(key);
   for (const [key, object] of desired.objects) if (!recorded.has(key)) recorded.set(key, provisional(key, object.ref, object.source));
   const observed = new Map<RefKey, Observed<unknown>>();
   await Promise.all(

@@ -4,6 +4,7 @@ import { type AppError, errorText } from '../core/errors.ts';
 import type { Condition, ConditionType, ObjectStatus, StatusError } from '../core/object-status.ts';
 import { type RefKey, type ResourceRef, refKey } from '../core/ref.ts';
 import type { KindTable, Observed, Readiness, Recorded } from '../kinds/kind.ts';
+import type { Problem } from '../schemas/problem.ts';
 import type { ObjectRow } from '../state/ledger.ts';
 import { type DesiredObject, problemText } from './desired.ts';
 import type { ObjectPlan } from './plan.ts';
@@ -13,6 +14,8 @@ export interface Tracked {
   readonly ref: ResourceRef;
   row: ObjectRow;
   desired: DesiredObject | undefined;
+  /** Declared, but it cannot be resolved: its problems. It is left alone. */
+  unresolved: readonly Problem[] | undefined;
   /** Objects it needs: of the desired spec, or as last applied. */
   needs: readonly RefKey[];
   recorded: Recorded;
@@ -50,6 +53,7 @@ export class Tracker {
       ref: row.ref,
       row,
       desired: undefined,
+      unresolved: undefined,
       needs: [],
       recorded,
       observed: undefined,
@@ -126,10 +130,12 @@ export function updateConditions(tracked: Tracked, now: number): Condition[] {
     if (!same) changed.push(next);
   };
   const { plan, readiness, error } = tracked;
-  const textProblem = problemText(tracked.desired?.problems ?? []);
+  const textProblem = problemText(tracked.unresolved ?? tracked.desired?.problems ?? []);
   const busy = tracked.running || tracked.doing !== undefined || (plan !== undefined && plan.steps.length + plan.held.length > 0);
 
-  if (plan?.unknown !== undefined) {
+  if (tracked.unresolved !== undefined) {
+    set('Ready', 'Unknown', 'ManifestInvalid', `${textProblem} It is left as it is.`);
+  } else if (plan?.unknown !== undefined) {
     set('Ready', 'Unknown', 'HostUnreadable', errorText(plan.unknown));
   } else if (error !== undefined) {
     set('Ready', 'False', error.code, error.message);

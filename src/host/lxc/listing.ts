@@ -51,6 +51,7 @@ export class Listing {
     for (const entry of await readdir(this.#instances, { withFileTypes: true })) {
       if (entry.isDirectory() && !entry.name.startsWith('.')) names.add(entry.name);
     }
+    const monitored = new Set(this.#monitors.names());
     const texts = await this.#readFiles(names);
     const listeners = parseListeners(await readFile('/proc/net/unix', 'utf8'));
     const unknown = [...monitoredNames(this.#instances, listeners, names)].filter((name) => this.#monitors.get(name) === undefined);
@@ -58,26 +59,35 @@ export class Listing {
     // Also those whose directory is gone.
     for (const name of this.#monitors.names()) names.add(name);
 
+    // A monitor that ended since its files were read has left its exit record by now.
+    const ended = [...monitored].filter((name) => names.has(name) && this.#monitors.get(name) === undefined);
+    const exits = new Map(await Promise.all(ended.map(async (name) => [name, await this.#readExit(name)] as const)));
+
     const running = [...names].filter((name) => this.#monitors.get(name)?.phase === 'Running');
     const freezers = await loadNative().readMany(running.map((name) => this.#cgroups.freezerFile(name) ?? '/dev/null'));
     const frozen = new Set(running.filter((_, i) => Cgroups.isFrozen(freezers[i])));
 
     const readings = new Map<string, ContainerReading>();
     for (const name of names) {
-      const monitored = this.#monitors.get(name);
+      const seen = this.#monitors.get(name);
       const [config, record, started, exit] = FILES.map((file) => texts.get(`${name}/${file}`)?.text);
       readings.set(name, {
         name,
         config,
         record,
         started,
-        exit: parseExit(exit),
-        power: this.#power(name, monitored, frozen),
-        initPid: monitored?.initPid,
-        monitorPid: monitored?.monitorPid,
+        exit: parseExit(exits.has(name) ? exits.get(name) : exit),
+        power: this.#power(name, seen, frozen),
+        initPid: seen?.initPid,
+        monitorPid: seen?.monitorPid,
       });
     }
     return readings;
+  }
+
+  async #readExit(name: string): Promise<string | undefined> {
+    const [text] = await loadNative().readMany([`${this.#instances}/${name}/exit.json`]);
+    return text;
   }
 
   #power(name: string, monitored: Monitored | undefined, frozen: ReadonlySet<string>): PowerState {

@@ -10,6 +10,10 @@ import type { InstanceSpec } from './spec.ts';
 import { baseOf, makeTarget, poolRef } from './target.ts';
 
 export function condition(spec: InstanceSpec, actual: InstanceActual, recorded: Recorded, facts: Facts): Readiness {
+  return { ...readiness(spec, actual, recorded, facts), running: actual.power === 'Running' };
+}
+
+function readiness(spec: InstanceSpec, actual: InstanceActual, recorded: Recorded, facts: Facts): Readiness {
   if (isForeign(actual, recorded.uid)) {
     const message = 'A container of this name that is not ours lies in the instances directory; it is left alone.';
     return { ready: false, reason: 'ForeignContainer', message };

@@ -15,7 +15,7 @@ import { poolRef } from './target.ts';
 
 function needs(spec: InstanceSpec): readonly Need[] {
   const found: Need[] = [
-    { ref: spec.image, condition: 'Present', field: 'image' },
+    { ref: spec.image, condition: 'Present', only: 'create', field: 'image' },
     { ref: poolRef(spec.root.pool), condition: 'Present', field: `devices.${spec.root.device}.pool` },
   ];
   for (const device of spec.deviceList) {

@@ -181,6 +181,41 @@ spec: { image: busybox, devices: { root: { type: disk, path: /, pool: other } } 
     await engine.reconciler.close();
   });
 
+  test('an instance whose profile is gone is left alone, across a restart too, and goes on when it is back', async () => {
+    const host = new MemoryHost();
+    const [profile = '', ...rest] = FOUNDATION.split('---')
+      .toReversed()
+      .filter((text) => text.trim() !== '');
+    const others = rest.toReversed().join('---');
+    const engine = await run({ 'a.yaml': others, 'p.yaml': profile, 'b.yaml': web() }, { host });
+    await settled(engine, 'convergence');
+    engine.remove('p.yaml');
+    await engine.until(() => engine.control.status().sources[0]!.problems.length > 0, 'the problem');
+    await engine.idle();
+    assert.deepEqual([...host.lxc.facts.monitors.keys()], ['web']);
+    assert.match(engine.control.status().objects.find((object) => object.ref.name === 'web')!.summary, /ManifestInvalid/);
+    await engine.reconciler.close();
+
+    const second = await run({ 'a.yaml': others, 'b.yaml': web() }, { host, ledger: engine.ledger });
+    await second.idle();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.deepEqual([...host.lxc.facts.monitors.keys()], ['web']);
+    assert.equal(second.control.status().settled, false);
+    second.write('p.yaml', profile);
+    await settled(second, 'the return of the profile');
+    await second.reconciler.close();
+  });
+
+  test('a dependency that is declared stopped does not count as running', async () => {
+    const host = new MemoryHost();
+    const needing = web().replace('image: busybox,', 'image: busybox, dependsOn: [{ kind: Instance, name: db, condition: Running }],');
+    const engine = await run({ 'a.yaml': FOUNDATION + web('limits.memory: 64MiB', 'Stopped').replace('web', 'db') + needing }, { host });
+    await engine.until(() => engine.ready('Instance/default/-/db'), 'the dependency');
+    await engine.idle();
+    assert.deepEqual([...host.lxc.facts.monitors.keys()], []);
+    await engine.reconciler.close();
+  });
+
   test('undelete brings back the same root volume, addresses and uid', async () => {
     const host = new MemoryHost();
     const engine = await run({ 'a.yaml': FOUNDATION }, { host });

@@ -14,7 +14,7 @@ describe('a new instance', () => {
     const bench = new Bench().declare('');
     assert.deepEqual(await bench.converge(), ['create', 'start']);
     assert.deepEqual(await bench.names(), []);
-    assert.deepEqual(await bench.condition(), { ready: true, reason: 'Running', message: '' });
+    assert.deepEqual(await bench.condition(), { ready: true, reason: 'Running', message: '', running: true });
   });
 
   it('gets its id range as owner of its volume, its size and a lease for its name', async () => {
