@@ -97,7 +97,7 @@ function readConfig(path: string | undefined): FileOptions {
   }
   const unknown = Object.keys(content).find((key) => !(KEYS as readonly string[]).includes(key));
   if (unknown !== undefined) throw invalid(`The config file has an unknown key "${unknown}".`, `Known keys: ${KEYS.join(', ')}.`);
-  return content as FileOptions;
+  return content;
 }
 
 function text(file: FileOptions, key: (typeof KEYS)[number]): string | undefined {

@@ -60,7 +60,7 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
 
   makeStateDir(paths);
   checkReachable(paths.instances);
-  lockDaemon({ stateDir: paths.stateDir, prefix: options.prefix, lockFile: loadNative().lockFile });
+  lockDaemon({ stateDir: paths.stateDir, prefix: options.prefix, lockFile: (path) => loadNative().lockFile(path) });
   await sharePools(paths, AbortSignal.timeout(STARTUP_MS));
 
   // First of all: the helper that forks containers must be small, so it is started before the heap grows.

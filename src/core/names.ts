@@ -5,8 +5,6 @@ import { hashBase32 } from './hash.ts';
 import { DEFAULT_PROJECT, type ResourceRef } from './ref.ts';
 
 export const MAX_LINK_NAME = 15;
-/** LXD's limit for instance names: a host name label (RFC 1123). */
-export const MAX_INSTANCE_NAME = 63;
 
 const PREFIX = /^[a-z][a-z0-9]{0,3}$/;
 const HOST_LABEL = /^[a-zA-Z](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$/;
@@ -33,11 +31,6 @@ export function instanceNameProblem(name: string): string | undefined {
 export function objectNameProblem(name: string): string | undefined {
   if (OBJECT_NAME.test(name) && !name.includes('..')) return undefined;
   return 'must be 1 to 63 letters, digits, ".", "_" or "-", starting and ending with a letter or digit, without ".."';
-}
-
-/** A project's name may not hold "_": the LXC name is PROJECT_NAME and must parse back. */
-export function projectNameProblem(name: string): string | undefined {
-  return name.includes('_') ? 'must not contain "_"' : objectNameProblem(name);
 }
 
 /** LXC name: the instance's in project `default`, else `PROJECT_NAME`, as LXD does it. */

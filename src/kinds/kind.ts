@@ -188,5 +188,3 @@ export function erase<Spec, Actual, Change extends { readonly do: string }>(kind
 }
 
 export type KindTable = ReadonlyMap<KindName, AnyKind>;
-
-export type { RefKey };

@@ -4,15 +4,15 @@
 //                                       \--> broken file, broken document, unreadable source: the last valid document stays
 //
 // Pure: text and ledger rows in, objects and problems out. Deletion is not decided here (deletion.ts).
-import { hashOf } from '../core/hash.ts';
 import { type RefKey, type ResourceRef, refKey, refText } from '../core/ref.ts';
 import type { KindTable, Lookup, Need } from '../kinds/kind.ts';
 import { checkDocuments } from '../schemas/checks/check-documents.ts';
 import type { ManifestDocument } from '../schemas/document.ts';
-import { parseManifests, reviveDocument } from '../schemas/parse.ts';
+import { type ParseCache, parseManifests, reviveDocument } from '../schemas/parse.ts';
 import type { Problem } from '../schemas/problem.ts';
 import type { Snapshot } from '../sources/snapshot.ts';
 import type { ObjectRow } from '../state/ledger.ts';
+import { ResolveCache } from './resolve-cache.ts';
 
 export interface DesiredObject {
   readonly ref: ResourceRef;
@@ -45,19 +45,36 @@ export interface DesiredState {
   readonly complete: ReadonlySet<string>;
 }
 
-/** Reviving a stored document takes a parse; a source that stays broken for days must not pay it at every change. */
-export type ReviveCache = Map<string, ManifestDocument>;
+/** What earlier computations found, so that an unchanged file and an unchanged object cost next to nothing. */
+export interface DesiredCache {
+  /** Reviving a stored document takes a parse; a source that stays broken for days must not pay it at every change. */
+  readonly revived: Map<string, ManifestDocument>;
+  /** By source. */
+  readonly parsed: Map<string, ParseCache>;
+  readonly resolved: ResolveCache;
+}
+
+export function emptyDesiredCache(): DesiredCache {
+  return { revived: new Map(), parsed: new Map(), resolved: new ResolveCache() };
+}
+
+/** For a computation whose files are not what the sources hold (a preview): it profits, and spoils nothing. */
+export function copyOfCache({ revived, parsed, resolved }: DesiredCache): DesiredCache {
+  return { revived, parsed: new Map([...parsed].map(([name, cache]) => [name, new Map(cache)])), resolved };
+}
 
 export function computeDesired(
   sources: readonly SourceInput[],
   rows: readonly ObjectRow[],
   kinds: KindTable,
-  cache: ReviveCache = new Map(),
+  cache: DesiredCache = emptyDesiredCache(),
   previous: ReadonlyMap<RefKey, DesiredObject> = new Map(),
 ): DesiredState {
   const problems: Problem[] = [];
   const documents = new Map<RefKey, ManifestDocument>();
   const kept = new Set<RefKey>();
+  /** Declared by a document with problems, which are those of its file. */
+  const claimed = new Map<RefKey, readonly Problem[]>();
   const complete = new Set<string>();
   const revisions = new Map<string, string>();
   const configured = new Set(sources.map((source) => source.name));
@@ -92,8 +109,11 @@ export function computeDesired(
     const readable = snapshot.files.flatMap((file) =>
       file.text === undefined ? [] : [{ path: file.path, text: file.text, source: name }],
     );
-    const parsed = parseManifests(readable);
+    const parsed = parseManifests(readable, parseCacheOf(cache, name));
     problems.push(...parsed.problems);
+    for (const file of parsed.perFile) {
+      for (const key of file.claims) claimed.set(key, file.problems);
+    }
     const broken = new Set(parsed.problems.filter((problem) => problem.severity === 'error').map((problem) => problem.file));
     for (const document of parsed.documents) add(document, false);
     const declaredHere = new Set(parsed.documents.map((document) => refKey(document.ref)));
@@ -105,7 +125,9 @@ export function computeDesired(
   // A source that is no longer configured deletes nothing; what it declared stays as it was.
   for (const row of rows) if (row.declared && !configured.has(row.source)) add(revive(row, cache), true);
 
-  const checked = checkDocuments([...documents.values()]);
+  // What stays as it was last valid is there; only what nothing is known of is merely claimed.
+  for (const key of documents.keys()) claimed.delete(key);
+  const checked = checkDocuments([...documents.values()], new Set(claimed.keys()));
   problems.push(...checked.problems);
   const byRef = new Map(rows.map((row) => [refKey(row.ref), row]));
   const unresolved = new Map<RefKey, readonly Problem[]>();
@@ -115,7 +137,10 @@ export function computeDesired(
     documents.delete(key);
     kept.delete(key);
     if (row?.declared && row.document !== '') add(revive(row, cache), true);
-    if (!documents.has(key)) unresolved.set(key, document === undefined ? [] : problemsAt(problems, document));
+    if (documents.has(key)) continue;
+    const own = document === undefined ? [] : problemsAt(problems, document);
+    const other = checked.waitsFor.get(key);
+    unresolved.set(key, own.length > 0 || other === undefined ? own : (claimed.get(other) ?? []));
   }
   return { ...resolveAll({ documents, kept, problems, revisions, kinds, rows: byRef, cache, previous, unresolved }), complete };
 }
@@ -127,7 +152,7 @@ interface ResolveInput {
   readonly revisions: ReadonlyMap<string, string>;
   readonly kinds: KindTable;
   readonly rows: ReadonlyMap<RefKey, ObjectRow>;
-  readonly cache: ReviveCache;
+  readonly cache: DesiredCache;
   readonly previous: ReadonlyMap<RefKey, DesiredObject>;
   readonly unresolved: Map<RefKey, readonly Problem[]>;
 }
@@ -142,7 +167,7 @@ function resolveAll(input: ResolveInput): Pick<DesiredState, 'objects' | 'unreso
     if (kind === undefined) continue;
     let used = document;
     let isKept = kept.has(key);
-    let resolved = kind.resolve(used, lookup);
+    let resolved = cache.resolved.resolve(kind, used, lookup);
     const own: Problem[] = [...resolved.problems];
     problems.push(...resolved.problems);
     const row = rows.get(key);
@@ -150,7 +175,7 @@ function resolveAll(input: ResolveInput): Pick<DesiredState, 'objects' | 'unreso
     if (last !== undefined) {
       used = last;
       isKept = true;
-      resolved = kind.resolve(used, lookup);
+      resolved = cache.resolved.resolve(kind, used, lookup);
     }
     if (resolved.spec === undefined) {
       // What it refers to is gone. It stays as it was, as long as we know how that was, and is left alone otherwise.
@@ -168,14 +193,23 @@ function resolveAll(input: ResolveInput): Pick<DesiredState, 'objects' | 'unreso
       source: used.origin.source,
       revision: revisions.get(used.origin.source) ?? '',
       spec: resolved.spec,
-      specHash: hashOf(resolved.spec),
-      needs: kind.needs(resolved.spec, used.ref),
+      specHash: resolved.specHash,
+      needs: resolved.needs,
       protect: hasProtect(resolved.spec),
       kept: isKept,
       problems: own,
     });
   }
   return { objects, unresolved, problems };
+}
+
+function parseCacheOf({ parsed }: DesiredCache, source: string): ParseCache {
+  let cache = parsed.get(source);
+  if (cache === undefined) {
+    cache = new Map();
+    parsed.set(source, cache);
+  }
+  return cache;
 }
 
 /** Problems in the lines of a document, as far as its own start tells. */
@@ -188,7 +222,7 @@ function hasProtect(spec: unknown): boolean {
 }
 
 /** Undefined when the stored text can no longer be read (an older version's): the object is then only kept, not planned. */
-function revive(row: ObjectRow, cache: ReviveCache): ManifestDocument | undefined {
+function revive(row: ObjectRow, { revived: cache }: DesiredCache): ManifestDocument | undefined {
   const cacheKey = `${row.uid} ${row.document}`;
   let document = cache.get(cacheKey);
   if (document === undefined) {

@@ -19,7 +19,7 @@ import type { KindTable, Observed, Recorded } from '../kinds/kind.ts';
 import type { Ledger, ObjectRow } from '../state/ledger.ts';
 import { Alarm } from './alarm.ts';
 import { Deletions } from './deletions.ts';
-import { computeDesired, type DesiredObject, type DesiredState, type ReviveCache } from './desired.ts';
+import { computeDesired, type DesiredCache, type DesiredObject, type DesiredState, emptyDesiredCache } from './desired.ts';
 import type { Executor } from './execute.ts';
 import { observe } from './observe.ts';
 import { type BaseFacts, type ObjectPlan, plan, type PlanInput } from './plan.ts';
@@ -75,7 +75,8 @@ export class Reconciler {
   readonly #runs: Runs;
   readonly #alarm: Alarm<RoundKey>;
   readonly #dirty = new Set<RefKey>();
-  readonly #revived: ReviveCache = new Map();
+  /** Previews read it as well. */
+  readonly desiredCache: DesiredCache = emptyDesiredCache();
   readonly #stop = new AbortController();
   readonly #waiters = new Set<() => void>();
   readonly #random: () => number;
@@ -281,7 +282,7 @@ export class Reconciler {
   #takeDesired(): void {
     const { ledger, kinds, sources, clock } = this.#o;
     const rows = [...this.tracker.objects.values()].map((tracked) => tracked.row);
-    this.#desired = computeDesired(sources.inputs(), rows, kinds, this.#revived, this.#desired.objects);
+    this.#desired = computeDesired(sources.inputs(), rows, kinds, this.desiredCache, this.#desired.objects);
     const now = clock.now();
     const changed: ObjectRow[] = [];
     const takenOver: ObjectRow[] = [];

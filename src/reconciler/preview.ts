@@ -2,12 +2,12 @@
 // `apply` to check before it stores. The same computeDesired, observe and plan as the loop's; nothing is recorded.
 import { errorText } from '../core/errors.ts';
 import { hashOf, sha256Hex } from '../core/hash.ts';
-import { type RefKey, refKey, type ResourceRef } from '../core/ref.ts';
+import type { RefKey, ResourceRef } from '../core/ref.ts';
 import { CachedHostView } from '../host/view.ts';
 import type { Host } from '../host/ports/host.ts';
 import type { KindTable, Observed, Recorded } from '../kinds/kind.ts';
 import type { PlanChange, PlanReport } from './control.ts';
-import { computeDesired, type DesiredState, type SourceInput } from './desired.ts';
+import { computeDesired, copyOfCache, type DesiredState, type SourceInput } from './desired.ts';
 import type { Reconciler } from './loop.ts';
 import { observe } from './observe.ts';
 import { type DeleteWait, describe, type ObjectPlan, plan } from './plan.ts';
@@ -25,7 +25,7 @@ export async function preview({ reconciler, host, kinds, sources }: PreviewInput
     sources,
     tracked.map((one) => one.row),
     kinds,
-    new Map(),
+    copyOfCache(reconciler.desiredCache),
     reconciler.desired.objects,
   );
   const view = new CachedHostView(host);

@@ -23,7 +23,7 @@ describe('commands in a container', { skip: nativeProblem() ?? false, timeout: 6
 
   async function run(command: readonly string[], more: Partial<ExecRequest> = {}, input?: string) {
     const process = await host.port.exec('c', { command, environment: {}, ...more });
-    process.stdin.end(input);
+    process.stdin.end(input ?? '');
     const [stdout, stderr, code] = await Promise.all([
       text(process.stdout as Readable),
       process.stderr ? text(process.stderr as Readable) : Promise.resolve(''),
