@@ -71,9 +71,7 @@ export async function validate(paths: readonly string[], io: Pick<ValidateIo, 's
   const parsed = parseManifests(read.files);
   const claimed = new Set(parsed.perFile.flatMap((file) => file.claims));
   const checked = checkDocuments(parsed.documents, claimed);
-  const problems = [...read.problems, ...parsed.problems, ...checked.problems];
-  // With a document missing, what depends on it would only repeat that.
-  if (claimed.size === 0) problems.push(...resolveProblems(parsed.documents, checked.unusable));
+  const problems = [...read.problems, ...parsed.problems, ...checked.problems, ...resolveProblems(parsed.documents, checked.unusable)];
   return {
     files: new Map(read.files.map((file) => [file.path, file.text])),
     documents: parsed.documents.length,

@@ -29,6 +29,8 @@ export interface CheckResult {
   readonly problems: readonly Problem[];
   /** Objects whose document must not be acted upon: what was last valid of them stays. */
   readonly unusable: ReadonlySet<RefKey>;
+  /** Unusable without a problem of their own: they build on this object, whose document has problems. */
+  readonly waitsFor: ReadonlyMap<RefKey, RefKey>;
 }
 
 /**
@@ -48,5 +50,14 @@ export function checkDocuments(documents: readonly ManifestDocument[], claimed: 
   for (const check of Object.values(CHECKS)) {
     for (const { document, finding, unusable: of } of check(context)) add(problemIn(document, finding), of);
   }
-  return { problems: [...problems.values()], unusable };
+  const waitsFor = new Map<RefKey, RefKey>();
+  if (claimed.size > 0) {
+    for (const instance of context.ofKind('Instance')) {
+      const profile = context.unreadProfile(instance);
+      if (profile === undefined) continue;
+      waitsFor.set(refKey(instance.ref), refKey(profile));
+      unusable.add(refKey(instance.ref));
+    }
+  }
+  return { problems: [...problems.values()], unusable, waitsFor };
 }

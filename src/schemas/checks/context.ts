@@ -50,8 +50,13 @@ export class CheckContext {
 
   /** All its profiles can be read: what it has after merging them is what it will have. */
   isComplete(instance: ManifestDocument): boolean {
-    const { profiles, problems } = this.expanded(instance);
-    return problems.length === 0 && !profiles.some((profile) => this.#claimed.has(refKey(profile)));
+    return this.expanded(instance).problems.length === 0 && this.unreadProfile(instance) === undefined;
+  }
+
+  /** The first of its profiles that is declared by a document with problems. */
+  unreadProfile(instance: ManifestDocument): ResourceRef | undefined {
+    if (this.#claimed.size === 0) return undefined;
+    return this.expanded(instance).profiles.find((profile) => this.#claimed.has(refKey(profile)));
   }
 
   ofKind(kind: KindName): readonly ManifestDocument[] {
