@@ -5,7 +5,7 @@
 // `resolve`, `needs`, `allocate`, `diff`, `holds`, `describe`, `condition`, `details` are pure and synchronous. Only `observe`
 // (reads, through HostView) and `apply` (writes, through Host) touch anything.
 import type { AppError } from '../core/errors.ts';
-import type { KindName, RefKey, ResourceRef } from '../core/ref.ts';
+import type { KindName, ResourceRef } from '../core/ref.ts';
 import type { Host } from '../host/ports/host.ts';
 import type { HostCapabilities } from '../host/ports/capabilities.ts';
 import type { HostView } from '../host/ports/view.ts';
