@@ -37,6 +37,15 @@ ExecStart=
 ExecStart=-/lib/systemd/systemd-networkd-wait-online --any --timeout=20
 `;
 
+// AppArmor's profile for containers refuses what systemd mounts for these protections of a service (a proc of its own, remounts below
+// /proc and /sys), and the service then fails: networkd, resolved and logind among them. Debian 13 with liblxc 6.0, without nesting.
+const services = `[Service]
+ProtectProc=default
+ProcSubset=all
+ProtectKernelTunables=no
+ProtectControlGroups=no
+`;
+
 interface OverlayFile {
   readonly path: string;
   readonly text: string;
@@ -46,6 +55,7 @@ const FILES: readonly OverlayFile[] = [
   { path: 'etc/systemd/network/80-eth0.network', text: network },
   { path: 'etc/cloud/cloud.cfg.d/90-lockstep.cfg', text: cloudInit },
   { path: 'etc/systemd/system/systemd-networkd-wait-online.service.d/lockstep.conf', text: waitOnline },
+  { path: 'etc/systemd/system/service.d/50-lockstep.conf', text: services },
   { path: 'etc/hosts', text: '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n' },
   // Empty: a new id is made at the first boot of each instance (machine-id(5)).
   { path: 'etc/machine-id', text: '' },
