@@ -44,6 +44,7 @@ ProtectProc=default
 ProcSubset=all
 ProtectKernelTunables=no
 ProtectControlGroups=no
+PrivateNetwork=no
 `;
 
 interface OverlayFile {
