@@ -4,6 +4,7 @@
 //
 // Nothing heavy is imported here: no fastify, no ajv, no yaml.
 import { Command, CommanderError, Option } from 'commander';
+import { clientVersion } from './client-version.ts';
 import { ApiClient, DEFAULT_SOCKET } from './client.ts';
 import { COMMANDS } from './commands.ts';
 import type { Run } from './context.ts';
@@ -52,6 +53,7 @@ export async function runClient(argv: readonly string[]): Promise<number> {
 
 function commonOptions(program: Command): Command {
   return program
+    .version(clientVersion(), '--version', "print the client's version")
     .description('Keeps Linux system containers in lockstep with manifests.')
     .addOption(new Option('-o, --output <format>', 'how to print').choices(['table', 'json', 'yaml']).default('table'))
     .option('--project <name>', 'only objects of this project')
