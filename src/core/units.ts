@@ -47,10 +47,11 @@ const RATE_UNITS: readonly Unit[] = [
 ];
 
 function parseWithUnit(text: string, units: readonly Unit[], expected: string): Parsed<number> {
-  const match = /^(\d{1,16}) ?([A-Za-z]*)$/.exec(text);
+  const match = /^(\d{1,16})([A-Za-z]*| bytes)$/.exec(text);
   if (!match) return unexpected(expected);
   const suffix = match[2]!;
-  const factor = suffix === '' || (suffix === 'bytes' && units === SIZE_UNITS) ? 1 : units.find(([name]) => name === suffix)?.[1];
+  // " bytes", with the space, is what LXD once wrote itself, and the only suffix it takes a space before.
+  const factor = suffix === '' || (suffix === ' bytes' && units === SIZE_UNITS) ? 1 : units.find(([name]) => name === suffix)?.[1];
   if (factor === undefined) return unexpected(expected);
   const value = Number(match[1]) * factor;
   return Number.isSafeInteger(value) ? parsed(value) : unexpected(`${expected}, below 8PiB`);

@@ -1,6 +1,6 @@
 // linux.*, nvidia.*, migration.*, snapshots.*, systemd.*, cluster.*, and the keys that LXD writes itself.
 import { applied, internal, type OptionTable, planned } from '../option.ts';
-import { booleanValue, choiceValue, integerValue, linesValue, listValue, percentValue, textValue } from '../value-type.ts';
+import { booleanValue, choiceValue, integerValue, linesValue, listValue, textValue } from '../value-type.ts';
 
 export const linuxOptions = {
   'linux.sysctl.*': applied(textValue, 'restart', 'A sysctl that belongs to a namespace of the instance, such as net.ipv4.ip_forward.', {
@@ -21,8 +21,11 @@ export const migrationOptions = {
   'migration.incremental.memory': planned(booleanValue, 'live', 'Copy memory in rounds while the instance still runs.', {
     default: 'false',
   }),
-  'migration.incremental.memory.goal': planned(percentValue, 'live', 'Share of memory to have copied before stopping.', { default: '70%' }),
-  'migration.incremental.memory.iterations': planned(integerValue({ min: 1 }), 'live', 'Most rounds of copying.', { default: '10' }),
+  'migration.incremental.memory.goal': planned(integerValue({ min: 0 }), 'live', 'Share of memory to have copied before stopping.', {
+    default: '70',
+    unit: 'percent',
+  }),
+  'migration.incremental.memory.iterations': planned(integerValue({ min: 0 }), 'live', 'Most rounds of copying.', { default: '10' }),
   'migration.stateful': planned(booleanValue, 'restart', 'Allow stopping, snapshots and moves with the running state.', {
     default: 'false',
   }),

@@ -1,8 +1,14 @@
 // security.*: how far an instance is shut off from the host.
 import { applied, type OptionTable, planned } from '../option.ts';
-import { booleanValue, integerValue, linesValue, listValue, patternValue, textValue } from '../value-type.ts';
+import { parsed, unexpected } from '../../core/units.ts';
+import { booleanValue, integerValue, linesValue, listValue, textValue, type ValueType } from '../value-type.ts';
 
-const syscalls = patternValue('system calls', 'one system call a line', /^[a-z0-9_ \n]+$/, 'system call names, one a line');
+const syscalls: ValueType<string> = {
+  name: 'system calls',
+  syntax: 'one system call a line',
+  parse: (text) => (/^[a-z0-9_]+(?:\n[a-z0-9_]+)*\n?$/.test(text) ? parsed(text) : unexpected('system call names, one a line')),
+  multiline: true,
+};
 
 export const securityOptions = {
   'security.privileged': applied(booleanValue, 'restart', 'Run without a user namespace: root inside is root on the host. Avoid it.', {
@@ -22,7 +28,7 @@ export const securityOptions = {
   }),
   'security.idmap.base': planned(integerValue({ min: 1 }), 'restart', 'First host id of its range.'),
   'security.idmap.size': planned(integerValue({ min: 1 }), 'restart', 'Size of its id range.', { default: '65536', unit: 'ids' }),
-  'security.devlxd': planned(booleanValue, 'restart', 'Offer the guest API in /dev/lxd.', { default: 'true' }),
+  'security.devlxd': planned(booleanValue, 'live', 'Offer the guest API in /dev/lxd.', { default: 'true' }),
   'security.devlxd.images': planned(booleanValue, 'restart', 'Let the guest read images over the guest API.', { default: 'false' }),
   'security.guestapi': planned(booleanValue, 'restart', 'Name of `security.devlxd` in Incus.', { default: 'true', origin: 'Incus' }),
   'security.guestapi.images': planned(booleanValue, 'restart', 'Name of `security.devlxd.images` in Incus.', {
