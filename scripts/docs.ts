@@ -2,7 +2,7 @@
 // Schemas for editors. A test compares the files with what this would write.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { APPLIED_KINDS } from '../src/schemas/kinds/table.ts';
+import { ALL_KINDS } from '../src/schemas/kinds/table.ts';
 import { editorSchema, editorSchemaOf } from '../src/schemas/editor-schema.ts';
 import { referencePages } from '../src/schemas/reference.ts';
 
@@ -10,7 +10,7 @@ import { referencePages } from '../src/schemas/reference.ts';
 export function generatedReference(): ReadonlyMap<string, string> {
   const files = new Map(referencePages());
   files.set('schema/lockstep.schema.json', toText(editorSchema()));
-  for (const kind of APPLIED_KINDS) files.set(`schema/${kind.toLowerCase()}.schema.json`, toText(editorSchemaOf(kind)));
+  for (const kind of ALL_KINDS) files.set(`schema/${kind.toLowerCase()}.schema.json`, toText(editorSchemaOf(kind)));
   return files;
 }
 

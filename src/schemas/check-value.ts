@@ -23,11 +23,16 @@ export function checkValue(value: unknown): { findings: readonly Finding[]; docu
   const metadata = data['metadata'] as Metadata;
   const spec = data['spec'];
   const findings = kindFindings(kind, metadata, spec);
-  return { findings, document: { apiVersion: API_VERSION, kind, ref: refOf(kind, metadata), metadata, spec } };
+  return { findings, document: { apiVersion: API_VERSION, kind, ref: refOf(kind, metadata.name, metadata.project, spec), metadata, spec } };
 }
 
-function refOf(kind: KindName, metadata: Metadata): ResourceRef {
-  return makeRef(kind, metadata.name, metadata.project === undefined ? {} : { project: metadata.project });
+/** What a kind with a parent calls it in its spec. */
+const PARENT_FIELD: Readonly<Partial<Record<KindName, string>>> = { StorageVolume: 'pool', NetworkForward: 'network' };
+
+function refOf(kind: KindName, name: string, project: unknown, spec: unknown): ResourceRef {
+  const field = PARENT_FIELD[kind];
+  const parent = field === undefined || !isMap(spec) ? undefined : spec[field];
+  return makeRef(kind, name, { ...(typeof project === 'string' ? { project } : {}), ...(typeof parent === 'string' ? { parent } : {}) });
 }
 
 /** Who an invalid document would be, when kind and name can be read. */
@@ -35,7 +40,7 @@ export function claimedRef(value: unknown): ResourceRef | undefined {
   if (!isMap(value) || typeof value['kind'] !== 'string' || !isKindName(value['kind']) || !isMap(value['metadata'])) return undefined;
   const { name, project } = value['metadata'];
   if (typeof name !== 'string') return undefined;
-  return makeRef(value['kind'], name, typeof project === 'string' ? { project } : {});
+  return refOf(value['kind'], name, project, value['spec']);
 }
 
 function isMap(value: unknown): value is Record<string, unknown> {
@@ -69,14 +74,5 @@ function envelopeFinding(value: unknown): Finding | { readonly kind: KindName; r
       hint,
     };
   }
-  const schema = kindSchema(kind);
-  if (schema === undefined) {
-    return {
-      path: ['kind'],
-      rule: 'not-supported-yet',
-      message: `Documents of kind ${kind} are not supported yet.`,
-      hint: 'Remove the document.',
-    };
-  }
-  return { kind, data: schema.emptySpec === true && value['spec'] === undefined ? { ...value, spec: {} } : value };
+  return { kind, data: kindSchema(kind).emptySpec === true && value['spec'] === undefined ? { ...value, spec: {} } : value };
 }

@@ -1,7 +1,8 @@
 // JSON Schema 2020-12 for editors: the kinds' own schemas, with the keys of the option registry filled in, so that completion and hover
 // know them. Made for help while writing; what counts is `validate`, which reads notations that JSON Schema cannot describe.
 import type { KindName } from '../core/ref.ts';
-import { APPLIED_KINDS, schemaOfDocument } from './kinds/table.ts';
+import { ALL_KINDS, kindSchema, schemaOfDocument } from './kinds/table.ts';
+import type { OptionStatus } from './option.ts';
 import { OPTION_SCOPES, type OptionEntry, type OptionScope, optionsOf, PLANNED_SCOPES } from './registry.ts';
 
 type Json = { [key: string]: unknown };
@@ -15,13 +16,14 @@ export function editorSchemaOf(kind: KindName): Json {
 
 /** One schema for documents of every kind. */
 export function editorSchema(): Json {
-  const $defs = Object.fromEntries(APPLIED_KINDS.map((kind) => [kind, documentOf(kind)]));
-  return { $schema: DIALECT, title: 'Lockstep manifest', oneOf: APPLIED_KINDS.map((kind) => ({ $ref: `#/$defs/${kind}` })), $defs };
+  const $defs = Object.fromEntries(ALL_KINDS.map((kind) => [kind, documentOf(kind)]));
+  return { $schema: DIALECT, title: 'Lockstep manifest', oneOf: ALL_KINDS.map((kind) => ({ $ref: `#/$defs/${kind}` })), $defs };
 }
 
 function documentOf(kind: KindName): Json {
   // A deep copy as plain JSON: the validator's own schema object is not to be touched.
   const document = JSON.parse(JSON.stringify(schemaOfDocument(kind))) as Json;
+  if (kindSchema(kind).planned === true) document['description'] = `${kindSchema(kind).description} Not supported yet.`;
   const spec = (document['properties'] as Json)['spec'] as Json;
   const properties = spec['properties'] as Json;
   if (kind === 'Instance' || kind === 'Profile') {
@@ -29,6 +31,15 @@ function documentOf(kind: KindName): Json {
     properties['devices'] = { ...withoutPatterns(properties['devices'] as Json), additionalProperties: { oneOf: deviceSchemas() } };
   } else if (kind === 'Network') {
     properties['config'] = { ...(properties['config'] as Json), ...optionMap('network/bridge') };
+  } else if (kind === 'InstanceSet') {
+    const template = (properties['template'] as Json)['properties'] as Json;
+    const instance = documentOf('Instance')['properties'] as Json;
+    template['spec'] = instance['spec'];
+  } else if (kind === 'StorageVolume' || kind === 'Project') {
+    properties['config'] = { ...(properties['config'] as Json), ...optionMap(kind === 'Project' ? 'project' : 'volume', 'planned') };
+  } else if (kind === 'NetworkACL') {
+    for (const direction of ['ingress', 'egress'])
+      properties[direction] = { ...(properties[direction] as Json), items: optionMap('network-acl/rule', 'planned') };
   } else if (kind === 'StoragePool') {
     const drivers = OPTION_SCOPES.filter((scope) => scope.startsWith('pool/') && !PLANNED_SCOPES.has(scope));
     spec['allOf'] = drivers.map((scope) => ({
@@ -60,11 +71,11 @@ function deviceSchemas(): Json[] {
   });
 }
 
-function optionMap(scope: OptionScope): Json {
+function optionMap(scope: OptionScope, status: OptionStatus = 'applied'): Json {
   const properties: Json = {};
   const patternProperties: Json = {};
   for (const option of optionsOf(scope)) {
-    if (option.status !== 'applied') continue;
+    if (option.status !== status) continue;
     if (option.key.includes('*'))
       patternProperties[`^${option.key.replaceAll('.', String.raw`\.`).replace('*', '.+')}$`] = valueSchema(option);
     else properties[option.key] = valueSchema(option);

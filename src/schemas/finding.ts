@@ -33,3 +33,8 @@ export function problemIn(document: ManifestDocument, finding: Finding): Problem
 export function shown(value: string): string {
   return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
 }
+
+/** Known, but no code obeys it yet. */
+export function notYet(path: FieldPath, subject: string, hint?: string): Finding {
+  return { path, rule: 'not-supported-yet', message: `${subject} not supported yet.`, ...(hint === undefined ? {} : { hint }) };
+}

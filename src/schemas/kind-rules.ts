@@ -2,13 +2,15 @@
 import { instanceNameProblem, objectNameProblem } from '../core/names.ts';
 import { DEFAULT_PROJECT, type KindName } from '../core/ref.ts';
 import type { Metadata } from './document.ts';
-import type { Finding } from './finding.ts';
+import { type Finding, notYet } from './finding.ts';
+import { instanceFindings } from './instance-rules.ts';
 import type { ImageManifest } from './kinds/image.ts';
 import type { InstanceManifest } from './kinds/instance.ts';
 import type { NetworkManifest } from './kinds/network.ts';
 import type { ProfileManifest } from './kinds/profile.ts';
 import type { StoragePoolManifest } from './kinds/storage-pool.ts';
 import { configFindings, deviceFindings } from './option-findings.ts';
+import { plannedKindFindings } from './planned-kind-rules.ts';
 import { isOptionScope, PLANNED_SCOPES } from './registry.ts';
 import { hasControl } from './value-type.ts';
 
@@ -24,12 +26,13 @@ export function kindFindings(kind: KindName, metadata: Metadata, spec: unknown):
   else if (kind === 'Image') findings.push(...imageFindings(spec as ImageManifest));
   else if (kind === 'Network') findings.push(...networkFindings(spec as NetworkManifest));
   else if (kind === 'StoragePool') findings.push(...poolFindings(spec as StoragePoolManifest));
+  else findings.push(...plannedKindFindings(kind, metadata, spec));
   return findings;
 }
 
 function metadataFindings(kind: KindName, metadata: Metadata): Finding[] {
   const findings: Finding[] = [];
-  const bad = kind === 'Instance' ? instanceNameProblem(metadata.name) : objectNameProblem(metadata.name);
+  const bad = nameProblem(kind, metadata.name);
   if (bad !== undefined) findings.push({ path: ['metadata', 'name'], rule: 'name', message: `The name "${metadata.name}" ${bad}.` });
   if (metadata.project !== undefined && metadata.project !== DEFAULT_PROJECT) {
     findings.push(notYet(['metadata', 'project'], `Projects other than "${DEFAULT_PROJECT}" are`, 'Remove the key.'));
@@ -49,21 +52,11 @@ function metadataFindings(kind: KindName, metadata: Metadata): Finding[] {
   return findings;
 }
 
-function instanceFindings(spec: InstanceManifest): Finding[] {
-  const findings = [...configFindings('instance', spec.config ?? {}, CONFIG), ...deviceFindings(spec.devices ?? {}, DEVICES)];
-  for (const [at, dependency] of (spec.dependsOn ?? []).entries()) {
-    if (dependency.condition === 'Healthy') {
-      findings.push(notYet(['spec', 'dependsOn', at, 'condition'], 'The condition "Healthy" is', 'Use "Running".'));
-    }
-  }
-  const seen = new Set<string>();
-  for (const [at, profile] of (spec.profiles ?? []).entries()) {
-    if (seen.has(profile))
-      findings.push({ path: ['spec', 'profiles', at], rule: 'duplicate', message: `The profile "${profile}" is listed twice.` });
-    seen.add(profile);
-  }
-  if (spec.image.includes(':')) findings.push(notYet(['spec', 'image'], 'Images of remote servers are', 'Name an Image object.'));
-  return findings;
+function nameProblem(kind: KindName, name: string): string | undefined {
+  if (kind === 'Instance' || kind === 'InstanceSet') return instanceNameProblem(name);
+  // A project's name may not hold "_": the LXC name is PROJECT_NAME and must parse back.
+  if (kind === 'Project' && name.includes('_')) return 'must not contain "_"';
+  return objectNameProblem(name);
 }
 
 function profileFindings(spec: ProfileManifest): Finding[] {
@@ -127,10 +120,7 @@ function typedConfigFindings(
   typePath: readonly string[],
   config: Readonly<Record<string, string>>,
 ): Finding[] {
-  if (!isOptionScope(scope) || PLANNED_SCOPES.has(scope)) return [notYet(typePath, subject)];
-  return configFindings(scope, config, CONFIG);
-}
-
-function notYet(path: readonly (string | number)[], subject: string, hint?: string): Finding {
-  return { path, rule: 'not-supported-yet', message: `${subject} not supported yet.`, ...(hint === undefined ? {} : { hint }) };
+  if (!isOptionScope(scope)) return [notYet(typePath, subject)];
+  const findings = configFindings(scope, config, CONFIG);
+  return PLANNED_SCOPES.has(scope) ? [...findings, notYet(typePath, subject)] : findings;
 }

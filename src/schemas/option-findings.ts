@@ -10,13 +10,17 @@ const DEVICE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 export const DEVICE_TYPES: readonly string[] = OPTION_SCOPES.filter((scope) => scope.startsWith('device/')).map((scope) => scope.slice(7));
 
-/** Findings about a string map whose keys are options of `scope`. */
+/**
+ * Findings about a string map whose keys are options of `scope`. In a scope that is planned as a whole, keys and values are checked all the
+ * same; that the whole is not supported is told once, by the caller.
+ */
 export function configFindings(scope: OptionScope, config: ConfigMap, path: FieldPath, skip: ReadonlySet<string> = new Set()): Finding[] {
+  const whole = PLANNED_SCOPES.has(scope);
   const findings: Finding[] = [];
   for (const [key, value] of Object.entries(config)) {
     if (skip.has(key)) continue;
     const option = optionFor(scope, key);
-    const finding = option === undefined ? unknownKey(scope, key) : optionFinding(option, key, value);
+    const finding = option === undefined ? unknownKey(scope, key) : optionFinding(option, key, value, whole);
     if (finding !== undefined) findings.push({ ...finding, path: [...path, key] });
   }
   return findings;
@@ -29,7 +33,9 @@ function unknownKey(scope: OptionScope, key: string): Unplaced {
   const near =
     nearest(
       key,
-      options.filter((option) => option.status === 'applied' && !option.key.includes('*')).map((option) => option.key),
+      options
+        .filter((option) => (option.status === 'applied' || PLANNED_SCOPES.has(scope)) && !option.key.includes('*'))
+        .map((option) => option.key),
     ) ?? familyHint(key, options);
   return {
     inKey: true,
@@ -44,14 +50,14 @@ function familyHint(key: string, options: readonly OptionEntry[]): string | unde
   const dot = key.indexOf('.');
   if (dot < 0) return undefined;
   const prefixes = options
-    .filter((option) => /^[^*]+\.\*$/.test(option.key) && option.status === 'applied')
+    .filter((option) => /^[^*]+\.\*$/.test(option.key) && option.status !== 'internal')
     .map((option) => option.key.slice(0, -2));
   const near = nearest(key.slice(0, dot), prefixes);
   return near === undefined || near === key.slice(0, dot) ? undefined : `${near}${key.slice(dot)}`;
 }
 
-function optionFinding(option: OptionEntry, key: string, value: string): Unplaced | undefined {
-  if (option.status === 'planned') {
+function optionFinding(option: OptionEntry, key: string, value: string, plannedAsWhole: boolean): Unplaced | undefined {
+  if (option.status === 'planned' && !plannedAsWhole) {
     return {
       inKey: true,
       rule: 'not-supported-yet',
@@ -88,6 +94,9 @@ function placeOf(scope: OptionScope): string {
   if (area === 'device') return `for a device of type ${type}`;
   if (area === 'network') return `for a network of type ${type}`;
   if (area === 'pool') return `for a pool with driver ${type}`;
+  if (scope === 'network-acl/rule') return 'in a rule of a network ACL';
+  if (scope === 'network-forward') return 'in a network forward';
+  if (scope === 'volume') return 'in the config of a storage volume';
   return `in the config of an ${area}`;
 }
 
@@ -123,6 +132,7 @@ function oneDevice(name: string, options: ConfigMap, path: FieldPath): Finding[]
   }
   if (PLANNED_SCOPES.has(scope)) {
     return [
+      ...configFindings(scope, options, path, TYPE_KEY),
       {
         path: [...path, 'type'],
         rule: 'not-supported-yet',

@@ -1,6 +1,6 @@
 // The reference pages of the manifest language, made from the schemas and the option registry. `npm run docs` writes them.
 import type { KindName } from '../core/ref.ts';
-import { APPLIED_KINDS, kindSchema } from './kinds/table.ts';
+import { ALL_KINDS, kindSchema } from './kinds/table.ts';
 import type { OptionStatus } from './option.ts';
 import { OPTION_SCOPES, type OptionEntry, type OptionScope, optionsOf, PLANNED_SCOPES } from './registry.ts';
 
@@ -17,7 +17,7 @@ interface SchemaNode {
 
 const NOTE = '<!-- Made by `npm run docs` from src/schemas. Change it there. -->\n';
 
-const EXAMPLES: Readonly<Partial<Record<KindName, string>>> = {
+const EXAMPLES: Readonly<Record<KindName, string>> = {
   Instance: `spec:
   image: debian
   config: { limits.cpu: "2", limits.memory: 512MiB }
@@ -34,12 +34,29 @@ const EXAMPLES: Readonly<Partial<Record<KindName, string>>> = {
   StoragePool: `spec:
   driver: btrfs
   config: { size: 20GiB }`,
+  StorageVolume: `spec:
+  pool: fast
+  config: { size: 5GiB }`,
+  NetworkACL: `spec:
+  ingress:
+    - { action: allow, protocol: tcp, destination_port: "80,443" }`,
+  NetworkForward: `spec:
+  network: lan
+  listenAddress: 192.0.2.10
+  ports:
+    - { protocol: tcp, listen_port: "80", target_address: 10.20.0.10 }`,
+  Project: `spec:
+  config: { limits.instances: "20" }`,
+  InstanceSet: `spec:
+  replicas: 3
+  template:
+    spec: { image: debian }`,
 };
 
 /** Pages by file name below docs/reference/. */
 export function referencePages(): ReadonlyMap<string, string> {
   const pages = new Map<string, string>([['manifests.md', indexPage()]]);
-  for (const kind of APPLIED_KINDS) pages.set(`kind-${kind.toLowerCase()}.md`, kindPage(kind));
+  for (const kind of ALL_KINDS) pages.set(`kind-${kind.toLowerCase()}.md`, kindPage(kind));
   pages.set('options-instance.md', optionsPage('Config of instances and profiles', 'instance'));
   pages.set('devices.md', devicesPage());
   pages.set('not-supported-yet.md', plannedPage());
@@ -47,7 +64,10 @@ export function referencePages(): ReadonlyMap<string, string> {
 }
 
 function indexPage(): string {
-  const rows = APPLIED_KINDS.map((kind) => `| [${kind}](kind-${kind.toLowerCase()}.md) | ${kindSchema(kind)?.description} |`);
+  const rows = ALL_KINDS.map((kind) => {
+    const { description, planned } = kindSchema(kind);
+    return `| [${kind}](kind-${kind.toLowerCase()}.md) | ${description}${planned === true ? ' Not supported yet.' : ''} |`;
+  });
   return `${NOTE}
 # Manifests
 
@@ -79,18 +99,35 @@ Rules that hold everywhere:
 
 function kindPage(kind: KindName): string {
   const schema = kindSchema(kind);
-  const spec = schema?.spec as SchemaNode;
+  const spec = schema.spec as SchemaNode;
   const example = `apiVersion: lockstep/v1\nkind: ${kind}\nmetadata: { name: example }\n${EXAMPLES[kind]}`;
-  const parts = [`${NOTE}\n# ${kind}`, schema?.description ?? '', `\`\`\`yaml\n${example}\n\`\`\``, `## spec\n\n${fieldTable(spec)}`];
+  const parts = [
+    `${NOTE}\n# ${kind}`,
+    schema.description,
+    ...(schema.planned === true ? [PLANNED_KIND] : []),
+    `\`\`\`yaml\n${example}\n\`\`\``,
+    `## spec\n\n${fieldTable(spec)}`,
+  ];
   if (kind === 'Instance' || kind === 'Profile') {
     parts.push('Keys of `config`: [options-instance.md](options-instance.md). Devices: [devices.md](devices.md).');
   }
   if (kind === 'Network') parts.push(`## config of a bridge\n\n${optionTable('network/bridge')}`);
+  for (const [scope, title] of PLANNED_TABLES[kind] ?? []) parts.push(`## ${title}\n\n${optionTable(scope, 'planned')}`);
   if (kind === 'StoragePool') {
     for (const scope of scopesOf('pool/')) parts.push(`## config with driver ${scope.slice(5)}\n\n${optionTable(scope)}`);
   }
   return `${parts.join('\n\n')}\n`;
 }
+
+const PLANNED_KIND = `**Not supported yet.** Documents of this kind are checked as described here, and then refused: nothing carries them out in
+this release.`;
+
+const PLANNED_TABLES: Readonly<Partial<Record<KindName, readonly (readonly [OptionScope, string])[]>>> = {
+  StorageVolume: [['volume', 'config']],
+  NetworkACL: [['network-acl/rule', 'Fields of a rule']],
+  NetworkForward: [['network-forward', 'config (`target_address`) and fields of a port rule (`ports.`)']],
+  Project: [['project', 'config']],
+};
 
 function fieldTable(node: SchemaNode): string {
   return ['| field | | default | |', '| --- | --- | --- | --- |', ...fieldRows(node, '')].join('\n');
@@ -131,8 +168,8 @@ function scopesOf(prefix: string): OptionScope[] {
   return OPTION_SCOPES.filter((scope) => scope.startsWith(prefix) && !PLANNED_SCOPES.has(scope));
 }
 
-function optionTable(scope: OptionScope): string {
-  const rows = withStatus(scope, 'applied').map((option) => {
+function optionTable(scope: OptionScope, status: OptionStatus = 'applied'): string {
+  const rows = withStatus(scope, status).map((option) => {
     const { key, type, default: fallback, verdict, description, example } = option;
     const shown = example === undefined || example.includes('\n') ? '' : ` For example \`${example}\`.`;
     const value = option.unit === undefined ? type.syntax : `${type.syntax} (${option.unit})`;

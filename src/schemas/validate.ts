@@ -16,16 +16,15 @@ let ajv: Ajv2020 | undefined;
 /** What is wrong with the structure of a document of a kind that can be declared. */
 export function structureFindings(kind: KindName, document: Readonly<Record<string, unknown>>): readonly Finding[] {
   const validate = validatorOf(kind);
-  if (validate === undefined || validate(document)) return [];
+  if (validate(document)) return [];
   return (validate.errors ?? []).slice(0, MAX_FINDINGS).map((error) => toFinding(error, document));
 }
 
-function validatorOf(kind: KindName): ValidateFunction | undefined {
+function validatorOf(kind: KindName): ValidateFunction {
   let validate = validators.get(kind);
-  const schema = validate === undefined ? schemaOfDocument(kind) : undefined;
-  if (schema !== undefined) {
+  if (validate === undefined) {
     ajv ??= new Ajv2020({ allErrors: true, verbose: true, strict: false, ownProperties: true });
-    validate = ajv.compile(schema);
+    validate = ajv.compile(schemaOfDocument(kind));
     validators.set(kind, validate);
   }
   return validate;

@@ -208,3 +208,28 @@ const CONTROL = /[\u0000-\u001f\u007f]/;
 export function hasControl(text: string): boolean {
   return CONTROL.test(text);
 }
+
+/** An address of either family. */
+export const addressValue: ValueType<string> = {
+  name: 'address',
+  syntax: '`192.0.2.10` or `2001:db8::10`',
+  parse(text) {
+    const four = parseIpv4(text);
+    if (four.ok) return four;
+    const six = parseIpv6(text);
+    return six.ok ? six : unexpected('an address such as 192.0.2.10 or 2001:db8::10');
+  },
+};
+
+/** `80`, `80,443`, `8000-8010`. */
+export const portsValue = listValue<readonly [number, number]>({
+  name: 'port range',
+  syntax: '`443` or `8000-8010`',
+  parse(text) {
+    const match = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text);
+    const first = Number(match?.[1]);
+    const last = Number(match?.[2] ?? match?.[1]);
+    const right = match !== null && first > 0 && last <= 65_535 && first <= last;
+    return right ? parsed([first, last] as const) : unexpected('a port such as 443 or a range such as 8000-8010, from 1 to 65535');
+  },
+});

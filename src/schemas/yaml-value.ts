@@ -38,10 +38,15 @@ export function readYamlDocument(file: YamlFile, document: YamlDocument, lines: 
   return { value: value === NOTHING ? undefined : value, problems: reader.problems };
 }
 
+/** Lists whose items are LXD's maps of strings: rules of a NetworkACL, ports of a NetworkForward. */
+const TEXT_LISTS: ReadonlySet<unknown> = new Set(['ingress', 'egress', 'ports']);
+
 /** Places where LXD has a map of strings: an unquoted number or boolean is taken as it is written there. */
-function isTextPlace(path: FieldPath): boolean {
+export function isTextPlace(path: FieldPath): boolean {
   if (path[0] === 'metadata') return path.length === 3 && (path[1] === 'labels' || path[1] === 'annotations');
   if (path[0] !== 'spec') return false;
+  if (path[1] === 'template') return isTextPlace(path.slice(2));
+  if (TEXT_LISTS.has(path[1])) return path.length === 4 && typeof path[2] === 'number';
   return (path[1] === 'config' && path.length === 3) || (path[1] === 'devices' && path.length === 4);
 }
 

@@ -7,12 +7,18 @@ import { addressInSubnet } from './address-in-subnet.ts';
 import { type Check, CheckContext } from './context.ts';
 import { danglingReferences } from './dangling-references.ts';
 import { dependencyCycles } from './dependency-cycles.ts';
+import { dependencyState } from './dependency-state.ts';
 import { deviceConflicts } from './device-conflicts.ts';
 import { duplicateObjects } from './duplicate-objects.ts';
 import { equalAddresses } from './equal-addresses.ts';
+import { forwards } from './forwards.ts';
 import { networkRanges } from './network-ranges.ts';
 import { overlappingSubnets } from './overlapping-subnets.ts';
+import { plannedKinds } from './planned-kinds.ts';
+import { poolSources } from './pool-sources.ts';
 import { rootDisks } from './root-disks.ts';
+import { templateAddresses } from './template-addresses.ts';
+import { volumes } from './volumes.ts';
 
 export const CHECKS: Readonly<Record<string, Check>> = {
   'dangling-references': danglingReferences,
@@ -23,6 +29,13 @@ export const CHECKS: Readonly<Record<string, Check>> = {
   'address-in-subnet': addressInSubnet,
   'network-ranges': networkRanges,
   'overlapping-subnets': overlappingSubnets,
+  'pool-sources': poolSources,
+  'dependency-state': dependencyState,
+  'template-addresses': templateAddresses,
+  forwards,
+  volumes,
+  // Last: who has to remove the document learns first what else is wrong with it.
+  'planned-kinds': plannedKinds,
 };
 
 export interface CheckResult {
@@ -48,7 +61,10 @@ export function checkDocuments(documents: readonly ManifestDocument[], claimed: 
   for (const { document, finding } of duplicateObjects(documents)) add(problemIn(document, finding), [document]);
   const context = new CheckContext(documents, claimed);
   for (const check of Object.values(CHECKS)) {
-    for (const { document, finding, unusable: of } of check(context)) add(problemIn(document, finding), of);
+    for (const found of check(context)) {
+      const { document, finding, unusable: of } = context.inText(found);
+      add(problemIn(document, finding), of);
+    }
   }
   const waitsFor = new Map<RefKey, RefKey>();
   if (claimed.size > 0) {

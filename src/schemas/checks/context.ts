@@ -1,7 +1,8 @@
 // What a rule over several documents gets: the documents by kind and reference, and each instance over its profiles, computed once.
-import { type KindName, type RefKey, refKey, type ResourceRef } from '../../core/ref.ts';
+import { type KindName, makeRef, type RefKey, refKey, type ResourceRef } from '../../core/ref.ts';
 import type { ManifestDocument } from '../document.ts';
 import type { Finding } from '../finding.ts';
+import type { InstanceSetManifest } from '../kinds/instance-set.ts';
 import { type ConfigMap, type Expanded, expandInstance, type Provenance } from '../merge.ts';
 
 export interface CheckFinding {
@@ -27,6 +28,8 @@ export class CheckContext {
   readonly #byRef: ReadonlyMap<RefKey, ManifestDocument>;
   readonly #byKind: ReadonlyMap<KindName, readonly ManifestDocument[]>;
   readonly #expanded = new Map<ManifestDocument, Expanded>();
+  /** The sets that templates belong to. */
+  readonly #templates = new Map<ManifestDocument, ManifestDocument>();
   #devices: readonly ExpandedDevice[] | undefined;
 
   readonly #claimed: ReadonlySet<RefKey>;
@@ -35,7 +38,11 @@ export class CheckContext {
     this.documents = documents;
     this.#claimed = claimed;
     this.#byRef = new Map(documents.map((document) => [refKey(document.ref), document]));
-    this.#byKind = Map.groupBy(documents, (document) => document.kind);
+    const byKind = Map.groupBy(documents, (document) => document.kind);
+    const templates = (byKind.get('InstanceSet') ?? []).map(templateOf);
+    for (const { as, of } of templates) this.#templates.set(as, of);
+    if (templates.length > 0) byKind.set('Instance', [...(byKind.get('Instance') ?? []), ...templates.map(({ as }) => as)]);
+    this.#byKind = byKind;
   }
 
   document(ref: ResourceRef): ManifestDocument | undefined {
@@ -57,6 +64,15 @@ export class CheckContext {
   unreadProfile(instance: ManifestDocument): ResourceRef | undefined {
     if (this.#claimed.size === 0) return undefined;
     return this.expanded(instance).profiles.find((profile) => this.#claimed.has(refKey(profile)));
+  }
+
+  /** Where a finding really stands: what is checked as an instance may be the template of a set. */
+  inText({ document, finding, unusable }: CheckFinding): CheckFinding {
+    const set = this.#templates.get(document);
+    const real = (one: ManifestDocument): ManifestDocument => this.#templates.get(one) ?? one;
+    if (set === undefined) return { document, finding, unusable: unusable.map(real) };
+    const path = finding.path[0] === 'spec' ? [...TEMPLATE, ...finding.path] : finding.path;
+    return { document: set, finding: { ...finding, path }, unusable: unusable.map(real) };
   }
 
   ofKind(kind: KindName): readonly ManifestDocument[] {
@@ -85,6 +101,15 @@ export class CheckContext {
     }
     return devices;
   }
+}
+
+const TEMPLATE = ['spec', 'template'] as const;
+
+/** The first instance of a set, for the checks of instances. */
+function templateOf(set: ManifestDocument): { as: ManifestDocument; of: ManifestDocument } {
+  const { template } = set.spec as InstanceSetManifest;
+  const ref = makeRef('Instance', `${set.ref.name}-0`, { project: set.ref.project });
+  return { as: { ...set, kind: 'Instance', ref, spec: template.spec }, of: set };
 }
 
 /** A finding about an option of an instance's device, shown where the device is declared: in the instance or in a profile. */

@@ -56,7 +56,7 @@ function deviceFindings(context: CheckContext, device: ExpandedDevice): CheckFin
   return findings;
 }
 
-function missing(context: CheckContext, kind: KindName, name: string): Omit<Finding, 'path'> {
+export function missing(context: CheckContext, kind: KindName, name: string): Omit<Finding, 'path'> {
   const names = context.ofKind(kind).map((document) => document.ref.name);
   const near = nearest(name, names);
   const declared =

@@ -49,7 +49,9 @@ export const bridgeOptions = {
     unit: 'bytes',
     example: '1400',
   }),
-  'bridge.hwaddr': applied(macValue, 'live', 'MAC address of the bridge. Default: one is picked, and kept.', { example: '00:16:3e:00:00:01' }),
+  'bridge.hwaddr': applied(macValue, 'live', 'MAC address of the bridge. Default: one is picked, and kept.', {
+    example: '00:16:3e:00:00:01',
+  }),
   'bridge.driver': planned(choiceValue('native', 'openvswitch'), 'immutable', 'What makes the bridge.', { default: 'native' }),
   'bridge.external_interfaces': planned(listValue(linkNameValue), 'live', "The host's interfaces that are put into the bridge."),
   'ipv4.nat.address': planned(ipv4Value, 'live', 'Address that NAT uses.'),

@@ -1,6 +1,7 @@
 // Config of networks of the types that are planned as a whole: macvlan, sriov, physical, ovn; and of ACLs and forwards.
 import { type OptionTable, planned } from '../option.ts';
 import {
+  addressValue,
   booleanValue,
   choiceValue,
   domainValue,
@@ -9,6 +10,7 @@ import {
   linkNameValue,
   listValue,
   macValue,
+  portsValue,
   textValue,
 } from '../value-type.ts';
 
@@ -79,8 +81,8 @@ export const aclRuleOptions = {
   source: planned(textValue, 'live', 'Addresses it comes from.'),
   destination: planned(textValue, 'live', 'Addresses it goes to.'),
   protocol: planned(choiceValue('icmp4', 'icmp6', 'tcp', 'udp'), 'live', 'Its protocol.'),
-  source_port: planned(textValue, 'live', 'Ports or ranges it comes from.'),
-  destination_port: planned(textValue, 'live', 'Ports or ranges it goes to.'),
+  source_port: planned(portsValue, 'live', 'Ports or ranges it comes from.'),
+  destination_port: planned(portsValue, 'live', 'Ports or ranges it goes to.'),
   icmp_type: planned(integerValue({ min: 0, max: 255 }), 'live', 'ICMP type.'),
   icmp_code: planned(integerValue({ min: 0, max: 255 }), 'live', 'ICMP code.'),
   description: planned(textValue, 'live', 'What the rule is for.'),
@@ -89,11 +91,11 @@ export const aclRuleOptions = {
 
 /** Fields of a NetworkForward and its ports. */
 export const forwardOptions = {
-  listen_address: planned(textValue, 'immutable', 'The address it listens on.'),
-  target_address: planned(textValue, 'live', 'Where all else is sent.'),
+  listen_address: planned(addressValue, 'immutable', 'The address it listens on.'),
+  target_address: planned(addressValue, 'live', 'Where all else is sent.'),
   'ports.protocol': planned(choiceValue('tcp', 'udp'), 'live', 'Protocol of a port rule.'),
-  'ports.listen_port': planned(textValue, 'live', 'Ports or ranges of a port rule.'),
-  'ports.target_address': planned(textValue, 'live', 'Where a port rule sends to.'),
-  'ports.target_port': planned(textValue, 'live', 'The ports there.'),
+  'ports.listen_port': planned(portsValue, 'live', 'Ports or ranges of a port rule.'),
+  'ports.target_address': planned(addressValue, 'live', 'Where a port rule sends to.'),
+  'ports.target_port': planned(portsValue, 'live', 'The ports there.'),
   'ports.description': planned(textValue, 'live', 'What the port rule is for.'),
 } as const satisfies OptionTable;

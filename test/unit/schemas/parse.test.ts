@@ -135,7 +135,6 @@ const REFUSED: readonly [name: string, text: string, problem: string][] = [
   ['an unknown kind', 'apiVersion: lockstep/v1\nkind: instance\n', '2:7 value kind'],
   ['a list', '- a\n', '1:1 type'],
   ['a word', 'hello\n', '1:1 type'],
-  ['a kind that is still to come', 'apiVersion: lockstep/v1\nkind: StorageVolume\n', '2:7 not-supported-yet kind'],
   ['a name with a slash', manifest('Profile', 'a/b', ''), '3:19 name metadata.name'],
   ['a name with ..', manifest('Profile', 'a..b', ''), '3:19 name metadata.name'],
   ['a name with a leading dash', manifest('Profile', '-rf', ''), '3:19 name metadata.name'],
