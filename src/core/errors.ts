@@ -40,6 +40,7 @@ export const ERRORS = {
   LEDGER_CORRUPT: { http: 500, retry: 'never', text: 'the ledger cannot be read' },
   LEDGER_WRITE_FAILED: { http: 500, retry: 'backoff', text: 'the ledger cannot be written' },
   SOURCE_UNREADABLE: { http: 500, retry: 'backoff', text: 'the source cannot be read' },
+  SOURCE_REFUSED: { http: 409, retry: 'on-change', text: 'the new revision of the source is refused' },
   INTERNAL: { http: 500, retry: 'backoff', text: 'something went wrong inside the daemon' },
   TIMED_OUT: { http: 504, retry: 'backoff', text: 'the time limit has passed' },
   CANCELLED: { http: 499, retry: 'backoff', text: 'the work was cancelled' },
@@ -118,8 +119,13 @@ export class AppError extends Error {
 export function toAppError(error: unknown, fallback: ErrorCode = 'INTERNAL', detail: ErrorDetail = {}): AppError {
   if (error instanceof AppError) return error;
   const message = error instanceof Error ? error.message : inspect(error);
-  const code = isErrno(error, 'ENOSPC') || isErrno(error, 'EDQUOT') ? 'DISK_FULL' : fallback;
+  const code = isErrno(error, 'ENOSPC') || isOverQuota(error) ? 'DISK_FULL' : fallback;
   return new AppError(code, detail, { message: `${ERRORS[code].text}: ${message}`, cause: error });
+}
+
+/** EDQUOT (errno(3), 122 on Linux), which Node has no name for. */
+function isOverQuota(error: unknown): boolean {
+  return error instanceof Error && 'errno' in error && error.errno === -122;
 }
 
 export function isErrno(error: unknown, code: string): boolean {
@@ -137,6 +143,13 @@ export function errorChain(error: unknown): { messages: string[]; hint: string |
     at = at instanceof Error ? at.cause : undefined;
   }
   return { messages, hint };
+}
+
+/** An error, its causes and what to do about it as one line. */
+export function errorAdvice(error: unknown): string {
+  const { messages, hint } = errorChain(error);
+  const text = messages.join(': ');
+  return hint === undefined ? text : `${text}${/[.!?]$/.test(text) ? '' : '.'} ${hint}`;
 }
 
 /** An error and its causes as one line. */

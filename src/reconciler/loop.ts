@@ -19,6 +19,7 @@ import type { KindTable, Observed, Recorded } from '../kinds/kind.ts';
 import type { Ledger, ObjectRow } from '../state/ledger.ts';
 import { Alarm } from './alarm.ts';
 import { Deletions } from './deletions.ts';
+import { Draining, heldForShutdown } from './draining.ts';
 import { computeDesired, type DesiredCache, type DesiredObject, type DesiredState, emptyDesiredCache } from './desired.ts';
 import type { Executor } from './execute.ts';
 import { observe } from './observe.ts';
@@ -28,8 +29,12 @@ import { Runs } from './runs.ts';
 import type { SourceSet } from './source-set.ts';
 import { type Tracked, Tracker, updateConditions } from './tracker.ts';
 
-/** Rounds are this far apart at least: what happens together is looked at together. */
+/**
+ * Rounds are this far apart at least, and as far as the last one took: what happens together is looked at together, and however many
+ * events come, rounds take half of the loop's time at most.
+ */
 const DEBOUNCE_MS = 5;
+const LONGEST_DEBOUNCE_MS = 250;
 /** A full look at everything, events or not; 10 % of jitter keeps a fleet from moving in step. */
 const RESYNC_MS = 5 * 60_000;
 /** A round that failed (ledger full, host unreadable) is tried again. */
@@ -74,6 +79,7 @@ export class Reconciler {
   readonly #deletions: Deletions;
   readonly #runs: Runs;
   readonly #alarm: Alarm<RoundKey>;
+  readonly #draining: Draining;
   readonly #dirty = new Set<RefKey>();
   /** Previews read it as well. */
   readonly desiredCache: DesiredCache = emptyDesiredCache();
@@ -86,6 +92,7 @@ export class Reconciler {
   #resync: NodeJS.Timeout | undefined;
   #sourcesChanged = true;
   #ready = false;
+  #lastRoundMs = 0;
   #problemsHash = '';
 
   constructor(options: ReconcilerOptions) {
@@ -94,7 +101,9 @@ export class Reconciler {
     this.tracker = new Tracker(options.kinds);
     this.#deletions = new Deletions(options.ledger, options.sources, options.events);
     this.#alarm = new Alarm(options.clock, (keys) => keys.forEach((key) => (key === 'round' ? this.#schedule() : this.look(key))));
+    this.#draining = new Draining(options.ledger.meta, options.facts.bootId);
     this.#runs = new Runs({
+      halted: () => this.#draining.on,
       ledger: options.ledger,
       executor: options.executor,
       clock: options.clock,
@@ -124,6 +133,21 @@ export class Reconciler {
 
   get desired(): DesiredState {
     return this.#desired;
+  }
+
+  /** The host is being shut down: nothing is changed any more. */
+  get draining(): boolean {
+    return this.#draining.on;
+  }
+
+  /**
+   * On: from here on nothing is changed before the next boot, by this daemon or one started later; resolves when no change is under way,
+   * or after `patienceMs`. Off: back to work.
+   */
+  async drain(on: boolean, patienceMs: number): Promise<void> {
+    if (this.#draining.set(on)) for (const key of this.tracker.objects.keys()) this.look(key);
+    const patience = AbortSignal.timeout(patienceMs);
+    while (on && this.#runs.count > 0 && !patience.aborted) await this.changed(patience);
   }
 
   /** Nothing runs and nothing is about to be looked at. */
@@ -220,22 +244,27 @@ export class Reconciler {
 
   #schedule(): void {
     if (!this.#ready || this.#stop.signal.aborted || this.#round !== undefined || this.#roundTimer !== undefined) return;
-    this.#roundTimer = setTimeout(() => {
-      this.#roundTimer = undefined;
-      this.#runRound().catch((error: unknown) => this.#roundFailed(error));
-    }, DEBOUNCE_MS);
+    this.#roundTimer = setTimeout(
+      () => {
+        this.#roundTimer = undefined;
+        this.#runRound().catch((error: unknown) => this.#roundFailed(error));
+      },
+      Math.min(LONGEST_DEBOUNCE_MS, Math.max(DEBOUNCE_MS, this.#lastRoundMs)),
+    );
   }
 
   async #runRound(): Promise<void> {
     if (this.#round !== undefined) return this.#round;
     clearTimeout(this.#roundTimer);
     this.#roundTimer = undefined;
+    const began = this.#o.clock.monotonic();
     this.#round = this.#doRound();
     let failed = true;
     try {
       await this.#round;
       failed = false;
     } finally {
+      this.#lastRoundMs = this.#o.clock.monotonic() - began;
       this.#round = undefined;
       this.#wake();
       if (!failed && this.#moreToDo()) this.#schedule();
@@ -419,6 +448,8 @@ export class Reconciler {
       const starts = [...planned.steps, ...planned.held].some((step) => step.change.do === 'start');
       if (!starts || tracked.exitExpected) continue;
       tracked.exitExpected = true;
+      // What is stopped because the host goes down did not end by itself.
+      if (this.#draining.on) continue;
       tracked.recorded = { ...tracked.recorded, exits: [...tracked.recorded.exits, input.facts.now].slice(-KEPT_EXITS) };
       exited.push(planned.key);
     }
@@ -440,7 +471,7 @@ export class Reconciler {
         continue;
       }
       const wasReady = tracked.readiness?.ready === true;
-      tracked.plan = holdBack(tracked, planned, now);
+      tracked.plan = this.#draining.on ? heldForShutdown(planned) : holdBack(tracked, planned, now);
       tracked.recorded = { ...planned.recorded, firstLookSinceBoot: false };
       tracked.readiness = planned.readiness;
       if (planned.readiness !== undefined) {

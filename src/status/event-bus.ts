@@ -1,5 +1,5 @@
-// Where events go: into the ledger first, then to everyone who listens. Events of one turn of the event loop are one commit, because a
-// commit waits for the disk. A crash may lose the last turn's events; nothing but people depends on them.
+// Where events go: into the ledger first, then to everyone who listens. Events of a twentieth of a second are one commit, because a
+// commit waits for the disk. A crash may lose the last of them; nothing but people depends on them.
 import { type Clock, systemClock } from '../core/clock.ts';
 import type { EventSink, LockstepEvent, NewEvent } from '../core/events.ts';
 
@@ -22,6 +22,7 @@ export interface EventBusOptions {
 }
 
 const MAX_PENDING = 1000;
+const GATHER_MS = 50;
 
 export class EventBus implements EventSink {
   readonly #store: EventStore;
@@ -30,7 +31,7 @@ export class EventBus implements EventSink {
   readonly #retryMs: number;
   readonly #listeners = new Set<(event: LockstepEvent) => void>();
   #pending: { readonly event: NewEvent; readonly at: number }[] = [];
-  #scheduled: NodeJS.Immediate | undefined;
+  #scheduled: NodeJS.Timeout | undefined;
   #retry: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -41,12 +42,12 @@ export class EventBus implements EventSink {
     this.#retryMs = options.retryMs ?? 5000;
   }
 
-  /** Never throws, also inside a ledger transaction: storing happens later in this turn. After `close` events are dropped. */
+  /** Never throws, also inside a ledger transaction: storing happens a moment later. After `close` events are dropped. */
   emit(event: NewEvent): void {
     if (this.#closed) return;
     this.#pending.push({ event, at: this.#clock.now() });
     if (this.#pending.length > MAX_PENDING) this.#pending.splice(0, this.#pending.length - MAX_PENDING);
-    if (this.#retry === undefined) this.#scheduled ??= setImmediate(() => this.flush());
+    if (this.#retry === undefined) this.#scheduled ??= setTimeout(() => this.flush(), GATHER_MS);
   }
 
   /** Calls `listener` for every event from now on, after it is stored, in order. It must not throw. Returns the unsubscribe function. */
@@ -72,7 +73,7 @@ export class EventBus implements EventSink {
 
   /** Stores and hands out what was emitted. Must not be called inside a ledger transaction. */
   flush(): void {
-    clearImmediate(this.#scheduled);
+    clearTimeout(this.#scheduled);
     this.#scheduled = undefined;
     if (this.#pending.length === 0) return;
     const batch = this.#pending;
