@@ -173,6 +173,9 @@ export class Reconciler {
     this.#wake();
     if (this.#moreToDo()) this.#schedule();
     await this.#o.sources.watch(() => this.sourcesChanged());
+    // What changed between the first reading and the first event that could be seen.
+    this.#o.sources.markChanged();
+    this.sourcesChanged();
     this.#scheduleResync();
   }
 
@@ -445,8 +448,9 @@ export class Reconciler {
     const exited: RefKey[] = [];
     for (const planned of plans) {
       const tracked = this.tracker.objects.get(planned.key)!;
-      const starts = [...planned.steps, ...planned.held].some((step) => step.change.do === 'start');
-      if (!starts || tracked.exitExpected) continue;
+      const changes = new Set([...planned.steps, ...planned.held].map((step) => step.change.do));
+      // A start behind a stop of ours is a restart: nothing has ended yet.
+      if (!changes.has('start') || changes.has('shutdown') || changes.has('kill') || tracked.exitExpected) continue;
       tracked.exitExpected = true;
       // What is stopped because the host goes down did not end by itself.
       if (this.#draining.on) continue;

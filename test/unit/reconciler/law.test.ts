@@ -127,6 +127,17 @@ describe('the law, with real kinds', () => {
     assert.ok(restart >= 6, `${restart} boundaries of a restart`);
   });
 
+  test('a restart of ours is no exit that is backed off from', async () => {
+    const host = new MemoryHost();
+    const engine = await run({ 'a.yaml': FOUNDATION + web() }, { host });
+    await settled(engine, 'convergence');
+    const starts = (): number => engine.events.filter((event) => / start, because/.test(event.message)).length;
+    engine.write('a.yaml', FOUNDATION + web('security.nesting: "true"'));
+    await engine.until(() => starts() === 2 && engine.control.status().settled, 'the restart');
+    assert.deepEqual(engine.reconciler.tracker.objects.get('Instance/default/-/web' as never)?.recorded.exits, []);
+    await engine.reconciler.close();
+  });
+
   test('deleting, interrupted at every boundary, leaves a tombstone and nothing else', { timeout: 60_000 }, async () => {
     const before = { 'a.yaml': FOUNDATION, 'b.yaml': web() };
     const boundaries = await everyBoundary(before, { 'a.yaml': FOUNDATION }, (engine) => {

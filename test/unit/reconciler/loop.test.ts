@@ -42,6 +42,15 @@ describe('the loop', () => {
     assert.deepEqual(engine.world.applied, [`set ${WEB}`]);
   });
 
+  test('what changes after the first reading and before watching begins is seen', async () => {
+    const engine = new Engine();
+    engines.push(engine);
+    const { source } = engine;
+    source.watch = async () => void source.files.set('a.yaml', POOL);
+    await engine.reconciler.start();
+    await engine.until(() => engine.ready(FAST), 'the pool');
+  });
+
   test('repairs drift when told to look', async () => {
     const engine = await started({ 'a.yaml': instance('web') + POOL + IMAGE });
     await engine.until(() => engine.ready(WEB));
