@@ -5,9 +5,9 @@ import { createApi } from './api/server.ts';
 import { readBootId, systemClock } from './core/clock.ts';
 import { errorText } from './core/errors.ts';
 import { makeLog } from './core/log.ts';
-import { lxcName } from './core/names.ts';
+import { lxcName, parseLxcName } from './core/names.ts';
 import { makePaths } from './core/paths.ts';
-import { refKey } from './core/ref.ts';
+import { makeRef, refKey } from './core/ref.ts';
 import type { DaemonOptions } from './daemon-options.ts';
 import { type SettledResult, settle } from './daemon-settle.ts';
 import { probeCapabilities } from './host/capabilities.ts';
@@ -26,8 +26,11 @@ import { checkReachable, makeStateDir, sharePools } from './host/state-dir.ts';
 import { createStoragePort } from './host/storage/storage-port.ts';
 import { CachedHostView } from './host/view.ts';
 import { kinds } from './kinds/registry.ts';
+import { hostStopOf } from './kinds/instance/host-stop.ts';
+import type { InstanceSpec } from './kinds/instance/spec.ts';
 import { writeSeccompPolicies } from './kinds/instance/seccomp.ts';
-import { createOperations } from './operations/exec.ts';
+import { createExec } from './operations/exec.ts';
+import { HostShutdown } from './operations/host-shutdown.ts';
 import { ReconcilerControl } from './reconciler/control-port.ts';
 import { Executor } from './reconciler/execute.ts';
 import { faultsFromEnvironment } from './reconciler/fault.ts';
@@ -43,6 +46,8 @@ import { EventBus } from './status/event-bus.ts';
 import { Metrics, type MetricsReading } from './status/metrics.ts';
 
 const STARTUP_MS = 30_000;
+/** At a shutdown of the host: how long changes under way may take to end before instances are stopped under them. */
+const DRAIN_MS = 10_000;
 
 export interface Daemon {
   /** Resolves when the signal aborts. */
@@ -138,17 +143,32 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
     storedFile,
     about: { version, pid: process.pid, startedAt: clock.now(), prefix: options.prefix, stateDir: paths.stateDir },
   });
-  const operations = createOperations({
+  const audit = (entry: { actor: string; action: string; ref: string; detail: string }): void =>
+    void ledger.audit.add({ at: clock.now(), ...entry });
+  const operations = createExec({
     lxc,
     target: (ref) => {
       const tracked = reconciler.tracker.objects.get(refKey(ref));
       return tracked === undefined ? undefined : { lxcName: lxcName(ref), environment: environmentOf(tracked.desired?.spec) };
     },
-    audit: (entry) => void ledger.audit.add({ at: clock.now(), ...entry }),
+    audit,
+  });
+  const hostShutdown = new HostShutdown({
+    lxc,
+    clock,
+    events,
+    audit,
+    stopOf: ({ name, record }) => {
+      const { project, name: instance } = parseLxcName(name);
+      const tracked = reconciler.tracker.objects.get(refKey(makeRef('Instance', instance, { project })));
+      return hostStopOf(tracked?.desired?.spec as InstanceSpec | undefined, record);
+    },
+    drain: (on) => reconciler.drain(on, DRAIN_MS),
   });
   const api = await createApi({
     control,
     operations,
+    hostShutdown,
     events,
     metrics: () => metrics.text(),
     log,

@@ -3,11 +3,12 @@ import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import type { Log } from '../core/log.ts';
 import type { Control } from '../reconciler/control.ts';
-import type { EventStream, Operations, PeerReader } from './ports.ts';
+import type { EventStream, HostShutdownPort, Operations, PeerReader } from './ports.ts';
 
 export interface ApiDeps {
   readonly control: Control;
   readonly operations: Operations;
+  readonly hostShutdown: HostShutdownPort;
   readonly events: EventStream;
   /** Text in Prometheus' format. */
   metrics(): Promise<string>;

@@ -5,6 +5,7 @@ import {
   ConfirmationSchema,
   DaemonStatusSchema,
   EventSchema,
+  HostShutdownSchema,
   ObjectDescriptionSchema,
   ObjectListSchema,
   ObjectStatusSchema,
@@ -29,6 +30,7 @@ const NAMED: Readonly<Record<string, unknown>> = {
   PlanReport: PlanReportSchema,
   ApplyResult: ApplyResultSchema,
   Event: EventSchema,
+  HostShutdown: HostShutdownSchema,
 };
 
 declare module 'fastify' {

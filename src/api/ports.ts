@@ -13,7 +13,7 @@ export interface EventStream {
   subscribe(listener: (event: LockstepEvent) => void): () => void;
 }
 
-export type { Operations } from '../operations/operations.ts';
+export type { HostShutdownPort, Operations } from '../operations/operations.ts';
 
 /** SO_PEERCRED: the process that connected, as it was at connect time. */
 export interface PeerCredentials {

@@ -126,6 +126,7 @@ export const DaemonStatusSchema = Type.Object(
     prefix: Type.String(),
     stateDir: Type.String(),
     ready: Type.Boolean({ description: 'The ledger is recovered and everything was looked at once.' }),
+    draining: Type.Boolean({ description: 'The host is being shut down: nothing is started or changed before it has booted again.' }),
     objects: Type.Array(ObjectStatusSchema),
     sources: Type.Array(SourceStatusSchema),
     confirmations: Type.Array(ConfirmationSchema),
@@ -188,6 +189,25 @@ export const ApplyResultSchema = Type.Object(
   {
     objects: Type.Array(Type.Object({ ref: Ref, result: words(['created', 'changed', 'unchanged']) }, closed)),
     problems: Type.Array(ProblemSchema, { description: 'Warnings; errors refuse the whole request.' }),
+  },
+  closed,
+);
+
+export const HostShutdownSchema = Type.Object(
+  {
+    instances: Type.Array(
+      Type.Object(
+        {
+          name: Type.String({ description: 'Name of the container.' }),
+          priority: Type.Integer({ description: '`boot.stop.priority`: higher was stopped first.' }),
+          outcome: words(['stopped', 'killed', 'failed']),
+          durationMs: Type.Integer({ description: 'Milliseconds until it was down.' }),
+          error: Type.Optional(Type.String()),
+        },
+        closed,
+      ),
+      { description: 'In the order of their turns.' },
+    ),
   },
   closed,
 );

@@ -16,6 +16,7 @@ import { confirmationRoutes } from './v1/confirmations.ts';
 import { eventRoutes } from './v1/events.ts';
 import { execRoutes } from './v1/exec.ts';
 import { healthRoutes } from './v1/health.ts';
+import { hostShutdownRoutes } from './v1/host-shutdown.ts';
 import { objectRoutes } from './v1/objects.ts';
 import { openApiRoutes } from './v1/openapi.ts';
 import { planRoutes } from './v1/plan.ts';
@@ -39,6 +40,7 @@ const ROUTES: readonly Routes[] = [
   undeleteRoutes,
   eventRoutes,
   execRoutes,
+  hostShutdownRoutes,
 ];
 
 export interface ListenOptions {

@@ -4,6 +4,7 @@ import type {
   ApplyResult,
   Confirmation,
   DaemonStatus,
+  HostShutdownResult,
   ObjectDescription,
   ObjectStatus,
   PlanReport,
@@ -85,6 +86,17 @@ export class ApiClient {
 
   confirm(source: string, hash: string): Promise<Confirmation> {
     return this.#json('POST', '/v1/confirmations', { source, hash });
+  }
+
+  /** Answers when nothing runs any more, which may take as long as the instances may take to stop. */
+  async hostShutdown(): Promise<HostShutdownResult> {
+    const answer = await this.#send('POST', '/v1/host-shutdown', undefined, { accept: 'application/json' }, new AbortController().signal);
+    if (answer.statusCode !== 200) throw await refusal(answer);
+    return JSON.parse(await readAll(answer)) as HostShutdownResult;
+  }
+
+  async cancelHostShutdown(): Promise<void> {
+    await this.#json('DELETE', '/v1/host-shutdown');
   }
 
   async events(query: { since?: number; limit?: number }): Promise<readonly LockstepEvent[]> {

@@ -21,5 +21,6 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'undelete', summary: 'bring a deleted object back', load: () => import('./commands/undelete.ts') },
   { name: 'exec', summary: 'run a command in an instance', load: () => import('./commands/exec.ts') },
   { name: 'doctor', summary: 'check what this host can do, without a daemon', load: () => import('./commands/doctor.ts') },
+  { name: 'host-shutdown', summary: 'stop all instances because the host goes down', load: () => import('./commands/host-shutdown.ts') },
   { name: 'version', summary: 'show versions', load: () => import('./commands/version.ts') },
 ];

@@ -54,7 +54,7 @@ function messageOf(status: ObjectStatus, ready: string): string {
 /** `lockstepd 0.1.0, pid 42, up 3m, ready: 5 of 6 objects are ready` */
 export function daemonLine(status: DaemonStatus, nowMs: number): string {
   const ready = status.objects.filter(isReady).length;
-  const state = status.ready ? 'ready' : 'starting';
+  const state = status.draining ? 'the host is being shut down' : status.ready ? 'ready' : 'starting';
   return (
     `lockstepd ${clean(status.version)}, pid ${status.pid}, up ${age(status.startedAt, nowMs)}, ${state}: ` +
     `${ready} of ${plural(status.objects.length, 'object')} ready`
@@ -63,6 +63,9 @@ export function daemonLine(status: DaemonStatus, nowMs: number): string {
 
 /** Problems, errors of sources, and what waits for a person: on stderr, beside the table. */
 export function printAttention(status: DaemonStatus, output: Output): void {
+  if (status.draining) {
+    output.note('The host is being shut down: nothing is started. If it stays up after all: lockstep host-shutdown --cancel');
+  }
   for (const source of status.sources) {
     if (source.error !== undefined) output.error(`Source "${source.name}" (${source.location}): ${source.error}`);
     for (const line of problemLines(source.problems, output.errorStyle)) output.errorLine(line);

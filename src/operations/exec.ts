@@ -23,7 +23,7 @@ export interface ExecDeps {
 // As LXD sets them (its documentation, "How to run commands in an instance").
 const SEARCH_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-export function createOperations(deps: ExecDeps): Operations {
+export function createExec(deps: ExecDeps): Operations {
   return {
     async exec(ref, command, actor): Promise<ExecProcess> {
       const target = ref.kind === 'Instance' ? deps.target(ref) : undefined;

@@ -56,10 +56,11 @@ export class ReconcilerControl implements Control {
     return {
       ...about,
       ready: reconciler.ready,
+      draining: reconciler.draining,
       objects,
       sources,
       confirmations,
-      settled: reconciler.ready && reconciler.idle && sound && confirmations.length === 0 && objects.every(isReady),
+      settled: reconciler.ready && reconciler.idle && !reconciler.draining && sound && confirmations.length === 0 && objects.every(isReady),
     };
   }
 

@@ -54,6 +54,8 @@ export interface DaemonStatus {
   readonly objects: readonly ObjectStatus[];
   readonly sources: readonly SourceStatus[];
   readonly confirmations: readonly Confirmation[];
+  /** The host is being shut down: nothing is started or changed before it has booted again. */
+  readonly draining: boolean;
   /** All objects Ready, no problems, no confirmation asked for. */
   readonly settled: boolean;
 }

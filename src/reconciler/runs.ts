@@ -25,6 +25,8 @@ export interface RunsOptions {
   readonly events: EventSink;
   readonly log: Log;
   readonly random: () => number;
+  /** Nothing may be changed any more: runs end at their next boundary. */
+  halted(): boolean;
   observe(tracked: Tracked): Promise<Observed<unknown>>;
   /** A tombstone was removed for good. */
   purged(uid: string): void;
@@ -99,7 +101,7 @@ export class Runs {
     this.#count++;
     void this.#carryOut(tracked, plan, intents, {
       observedAt,
-      superseded: () => tracked.desired?.specHash !== wanted,
+      superseded: () => this.#o.halted() || tracked.desired?.specHash !== wanted,
       observe: () => this.#o.observe(tracked),
       progress,
       ended: (index, outcome) => this.#stepEnded(tracked, plan, index, intents[index]!, outcome),

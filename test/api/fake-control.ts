@@ -109,6 +109,7 @@ export class FakeControl implements Control {
   ];
   confirmations: Confirmation[] = [];
   ready = true;
+  draining = false;
   settled = true;
   report: PlanReport = EMPTY_PLAN;
   applied: ApplyResult = { objects: [{ ref: WEB, result: 'created' }], problems: [] };
@@ -122,6 +123,7 @@ export class FakeControl implements Control {
       prefix: 'ls',
       stateDir: '/var/lib/lockstep',
       ready: this.ready,
+      draining: this.draining,
       objects: this.objects,
       sources: this.sources,
       confirmations: this.confirmations,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createApi } from '../../src/api/server.ts';
 import { AppError } from '../../src/core/errors.ts';
 import { silentLog } from '../../src/core/log.ts';
-import type { Operations } from '../../src/operations/operations.ts';
+import type { HostShutdownPort, Operations } from '../../src/operations/operations.ts';
 import { FakeControl, FakeEvents } from './fake-control.ts';
 
 export class LiveServer {
@@ -18,6 +18,7 @@ export class LiveServer {
       throw new AppError('LXC_NOT_RUNNING', {}, { message: 'Instance "web" is not running.', hint: 'Start it.' });
     },
   };
+  readonly hostShutdown: HostShutdownPort = { start: async () => ({ instances: [] }), cancel: async () => undefined };
   #close: (() => Promise<void>) | undefined;
 
   private constructor(directory: string) {
@@ -35,6 +36,10 @@ export class LiveServer {
     const api = await createApi({
       control: this.control,
       operations: { exec: (...call) => this.operations.exec(...call) },
+      hostShutdown: {
+        start: (actor) => this.hostShutdown.start(actor),
+        cancel: (actor) => this.hostShutdown.cancel(actor),
+      },
       events: this.events,
       metrics: async () => '',
       log: silentLog,

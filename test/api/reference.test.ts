@@ -16,6 +16,7 @@ async function served(): Promise<OpenApiDocument> {
   const api = await createApi({
     control: new FakeControl(),
     operations: { exec: () => assert.fail() },
+    hostShutdown: { start: () => assert.fail(), cancel: () => assert.fail() },
     events: new FakeEvents(),
     metrics: async () => '',
     log: silentLog,

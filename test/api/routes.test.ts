@@ -8,6 +8,7 @@ import {
   ApplyResultSchema,
   ConfirmationSchema,
   DaemonStatusSchema,
+  HostShutdownSchema,
   EventListSchema,
   ObjectDescriptionSchema,
   ObjectListSchema,
@@ -38,6 +39,13 @@ beforeEach(async () => {
   api = await createApi({
     control,
     operations: { exec: async () => Promise.reject(new AppError('LXC_NOT_RUNNING')) },
+    hostShutdown: {
+      start: async (actor) => {
+        control.calls.push({ what: 'hostShutdown', args: [actor] });
+        return { instances: [{ name: 'web', priority: 3, outcome: 'killed', durationMs: 30_000 }] };
+      },
+      cancel: async (actor) => void control.calls.push({ what: 'cancelHostShutdown', args: [actor] }),
+    },
     events,
     metrics: async () => 'lockstep_objects 3\n',
     log: silentLog,
@@ -277,6 +285,22 @@ describe('sources and confirmations', () => {
     assert.equal(reply.status, 202);
     assert.deepEqual(control.calls, [{ what: 'undelete', args: [WEB, 'uid:1000'] }]);
     isProblem(await post('/v1/undelete', { ref: { ...WEB, kind: 'Pod' } }), 400, 'REQUEST_INVALID');
+  });
+});
+
+describe('the shutdown of the host', () => {
+  it('is done in the name of the peer, and tells what became of each instance', async () => {
+    const reply = await post('/v1/host-shutdown');
+    assert.equal(reply.status, 200);
+    matches(HostShutdownSchema, reply.body);
+    assert.deepEqual(reply.body, { instances: [{ name: 'web', priority: 3, outcome: 'killed', durationMs: 30_000 }] });
+    assert.deepEqual(control.calls, [{ what: 'hostShutdown', args: ['uid:1000'] }]);
+  });
+
+  it('can be called off', async () => {
+    const reply = await api.inject({ method: 'DELETE', url: '/v1/host-shutdown' });
+    assert.equal(reply.statusCode, 200);
+    assert.deepEqual(control.calls, [{ what: 'cancelHostShutdown', args: ['uid:1000'] }]);
   });
 });
 

@@ -232,6 +232,32 @@ describe('doctor', () => {
   });
 });
 
+describe('host-shutdown', () => {
+  it('prints what became of each instance, and exits 1 when one could not be stopped', async () => {
+    server.hostShutdown.start = async () => ({
+      instances: [
+        { name: 'db', priority: 5, outcome: 'stopped', durationMs: 1234 },
+        { name: 'web', priority: 0, outcome: 'failed', durationMs: 60_000, error: 'It hangs.' },
+      ],
+    });
+    const { code, stdout } = await run(['host-shutdown']);
+    assert.equal(code, 1);
+    assert.match(stdout, /^db\t5\tstopped\t1\.2\t\nweb\t0\tfailed\t60\.0\tIt hangs\.\n/);
+  });
+
+  it('is called off with --cancel, in the name of the peer', async () => {
+    const actors: string[] = [];
+    server.hostShutdown.cancel = async (actor) => void actors.push(actor);
+    assert.equal((await run(['host-shutdown', '--cancel'])).code, 0);
+    assert.deepEqual(actors, ['uid:1000']);
+  });
+
+  it('shows in the status', async () => {
+    server.control.draining = true;
+    assert.match((await run(['status'])).stderr, /being shut down.*host-shutdown --cancel/);
+  });
+});
+
 describe('errors and usage', () => {
   it('says how to start a daemon that does not answer', async () => {
     const { code, stdout, stderr } = await lockstep(['status', '--socket', '/nonexistent/lockstep.sock']);

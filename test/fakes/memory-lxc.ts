@@ -211,6 +211,11 @@ export class MemoryLxc implements LxcPort {
     this.guestReboot(name);
   }
 
+  async forgetExit(name: string): Promise<void> {
+    await this.#called('forgetExit', name);
+    delete this.facts.directories.get(name)?.exit;
+  }
+
   async freeze(name: string, signal: AbortSignal): Promise<void> {
     await this.#called('freeze', name, signal);
     this.#running(name).frozen = true;

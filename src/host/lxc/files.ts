@@ -86,6 +86,15 @@ export async function markStarted(paths: Paths, name: string): Promise<void> {
   }
 }
 
+/** Missing is fine. */
+export async function removeExitRecord(paths: Paths, name: string): Promise<void> {
+  try {
+    await rm(join(paths.instance(name), 'exit.json'), { force: true });
+  } catch (error) {
+    throw toAppError(error, 'FILE_FAILED', { name });
+  }
+}
+
 /** Removes the directory in one step (it is renamed first), and liblxc's lock file. Missing is fine. */
 export async function removeContainer(paths: Paths, name: string, nowMs: number): Promise<void> {
   checkName(name);

@@ -10,7 +10,7 @@ import type { ExecProcess, ExecRequest, LxcPort, StartReply } from '../ports/lxc
 import { loadNative, type NativeContainer } from './binding.ts';
 import { Cgroups } from './cgroups.ts';
 import { execInContainer } from './exec.ts';
-import { checkName, markStarted, removeContainer, sweepRemoved, writeContainer, writeDeviceNodes } from './files.ts';
+import { checkName, markStarted, removeContainer, removeExitRecord, sweepRemoved, writeContainer, writeDeviceNodes } from './files.ts';
 import { Helper } from './helper.ts';
 import { Listing } from './listing.ts';
 import { commandSocket } from './monitor-sockets.ts';
@@ -184,6 +184,13 @@ class NativeLxcPort implements LxcPort {
   async reboot(name: string): Promise<void> {
     await this.#needRunning(name);
     await this.#withContainer(name, `Container "${name}" could not be told to reboot`, (container) => container.reboot());
+  }
+
+  async forgetExit(name: string): Promise<void> {
+    checkName(name);
+    // The monitor writes the record right before it ends.
+    await this.#cleanups.get(name);
+    await removeExitRecord(this.#paths, name);
   }
 
   async freeze(name: string, signal: AbortSignal): Promise<void> {

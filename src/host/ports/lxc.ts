@@ -83,6 +83,8 @@ export interface LxcPort {
   /** Asks init to shut down (lxc.signal.halt); resolves when the signal is sent. */
   shutdown(name: string): Promise<void>;
   reboot(name: string): Promise<void>;
+  /** Removes the exit record of a container that is not running: it counts as not having ended by itself. Missing is fine. */
+  forgetExit(name: string): Promise<void>;
   freeze(name: string, signal: AbortSignal): Promise<void>;
   unfreeze(name: string, signal: AbortSignal): Promise<void>;
   setCgroup(name: string, file: string, value: string): Promise<void>;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { makeRef } from '../../../src/core/ref.ts';
 import type { ExecProcess, ExecRequest } from '../../../src/host/ports/lxc.ts';
-import { createOperations, execRequest } from '../../../src/operations/exec.ts';
+import { createExec, execRequest } from '../../../src/operations/exec.ts';
 
 const none = { environment: {} };
 
@@ -56,7 +56,7 @@ describe('exec', () => {
   function setUp() {
     const audited: unknown[] = [];
     const asked: [string, ExecRequest][] = [];
-    const operations = createOperations({
+    const operations = createExec({
       lxc: {
         exec: async (name, request) => {
           asked.push([name, request]);

@@ -282,4 +282,44 @@ describe('the law: apply, observe, plan again is empty, wherever it was interrup
     }
     assert.equal(visited, 10, 'two boundaries around each of the five steps');
   });
+
+  test('a shutdown of the host: nothing is started any more, also after a restart, until the next boot', async () => {
+    const files = { 'a.yaml': instance('web') + POOL + IMAGE };
+    const first = await started(files);
+    await first.until(() => first.ready(WEB));
+    await first.reconciler.drain(true, 1000);
+    first.world.things.get(WEB)!.running = false;
+    first.write('b.yaml', instance('late'));
+    first.reconciler.look(WEB);
+    await first.until(() => first.reconciler.tracker.objects.get('Instance/default/-/late' as RefKey)?.plan?.waitsFor !== undefined);
+    await first.idle();
+    assert.match(first.reconciler.tracker.objects.get(WEB)?.plan?.waitsFor ?? '', /the host to boot again/);
+    assert.equal(first.control.status().draining, true);
+    assert.equal(first.control.status().settled, false);
+    await first.reconciler.close();
+
+    const second = await started(files, { world: first.world, ledger: first.ledger });
+    await second.idle();
+    assert.equal(second.world.things.get(WEB)!.running, false);
+    assert.equal(second.control.status().draining, true);
+    await second.reconciler.close();
+
+    const third = await started(files, { world: first.world, ledger: first.ledger, bootId: 'boot-2' });
+    await third.until(() => third.ready(WEB));
+    assert.equal(third.world.things.get(WEB)!.running, true);
+    assert.equal(third.control.status().draining, false);
+  });
+
+  test('a shutdown of the host that is called off: what was stopped is started again, and counts as no exit of its own', async () => {
+    const engine = await started({ 'a.yaml': instance('web') + POOL + IMAGE });
+    await engine.until(() => engine.ready(WEB));
+    await engine.reconciler.drain(true, 1000);
+    engine.world.things.get(WEB)!.running = false;
+    engine.reconciler.look(WEB);
+    await engine.idle();
+    await engine.reconciler.drain(false, 1000);
+    await engine.until(() => engine.ready(WEB));
+    assert.equal(engine.world.things.get(WEB)!.running, true);
+    assert.deepEqual(engine.reconciler.tracker.objects.get(WEB)?.recorded.exits, []);
+  });
 });
