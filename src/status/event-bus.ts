@@ -19,6 +19,8 @@ export interface EventBusOptions {
   readonly failed?: (error: unknown) => void;
   /** Default 5 s. */
   readonly retryMs?: number;
+  /** Events this close together are one commit. Default 50 ms. */
+  readonly gatherMs?: number;
 }
 
 const MAX_PENDING = 1000;
@@ -29,6 +31,7 @@ export class EventBus implements EventSink {
   readonly #clock: Clock;
   readonly #failed: (error: unknown) => void;
   readonly #retryMs: number;
+  readonly #gatherMs: number;
   readonly #listeners = new Set<(event: LockstepEvent) => void>();
   #pending: { readonly event: NewEvent; readonly at: number }[] = [];
   #scheduled: NodeJS.Timeout | undefined;
@@ -40,6 +43,7 @@ export class EventBus implements EventSink {
     this.#clock = options.clock ?? systemClock;
     this.#failed = options.failed ?? (() => {});
     this.#retryMs = options.retryMs ?? 5000;
+    this.#gatherMs = options.gatherMs ?? GATHER_MS;
   }
 
   /** Never throws, also inside a ledger transaction: storing happens a moment later. After `close` events are dropped. */
@@ -47,7 +51,7 @@ export class EventBus implements EventSink {
     if (this.#closed) return;
     this.#pending.push({ event, at: this.#clock.now() });
     if (this.#pending.length > MAX_PENDING) this.#pending.splice(0, this.#pending.length - MAX_PENDING);
-    if (this.#retry === undefined) this.#scheduled ??= setTimeout(() => this.flush(), GATHER_MS);
+    if (this.#retry === undefined) this.#scheduled ??= setTimeout(() => this.flush(), this.#gatherMs);
   }
 
   /** Calls `listener` for every event from now on, after it is stored, in order. It must not throw. Returns the unsubscribe function. */

@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../../../src/core/errors.ts';
 import type { LockstepEvent, NewEvent } from '../../../src/core/events.ts';
 import { openLedger } from '../../../src/state/open.ts';
 import { EventBus, type EventStore } from '../../../src/status/event-bus.ts';
+
+/** Longer than events are gathered for in these tests. */
+function turn(): Promise<void> {
+  return sleep(10);
+}
 
 function event(reason: string): NewEvent {
   return { type: 'change', severity: 'info', reason, message: `${reason} happened.` };
@@ -16,7 +21,7 @@ function reasons(events: readonly LockstepEvent[]): string[] {
 
 test('an event is stored, then handed to every subscriber in order', async () => {
   const ledger = openLedger(':memory:');
-  const bus = new EventBus(ledger);
+  const bus = new EventBus(ledger, { gatherMs: 1 });
   const seen: LockstepEvent[] = [];
   bus.subscribe((one) => {
     assert.equal(ledger.events.since(one.seq - 1, 1)[0]?.seq, one.seq, 'already stored');
@@ -43,7 +48,7 @@ test('an event is stored, then handed to every subscriber in order', async () =>
 
 test('emitting inside a ledger transaction is fine, also when that is rolled back', async () => {
   const ledger = openLedger(':memory:');
-  const bus = new EventBus(ledger);
+  const bus = new EventBus(ledger, { gatherMs: 1 });
   assert.throws(() =>
     ledger.transaction(() => {
       bus.emit(event('Inside'));
@@ -58,7 +63,7 @@ test('emitting inside a ledger transaction is fine, also when that is rolled bac
 
 test('a reader goes from stored to live events without a gap or a twin', async () => {
   const ledger = openLedger(':memory:');
-  const bus = new EventBus(ledger);
+  const bus = new EventBus(ledger, { gatherMs: 1 });
   bus.emit(event('Before'));
   const got = [...bus.since(0, 100)];
   bus.emit(event('Between'));
@@ -72,7 +77,7 @@ test('a reader goes from stored to live events without a gap or a twin', async (
   ledger.close();
 });
 
-test('the events of one turn are one commit', async () => {
+test('events that come together are one commit', async () => {
   const ledger = openLedger(':memory:');
   let commits = 0;
   const store: EventStore = {
@@ -82,7 +87,7 @@ test('the events of one turn are one commit', async () => {
       return ledger.transaction(work);
     },
   };
-  const bus = new EventBus(store);
+  const bus = new EventBus(store, { gatherMs: 1 });
   for (let n = 0; n < 100; n++) bus.emit(event(`E${n}`));
   await turn();
   assert.equal(commits, 1);
@@ -102,7 +107,7 @@ test('events that could not be stored are kept up to a bound and stored once the
       return ledger.transaction(work);
     },
   };
-  const bus = new EventBus(store, { retryMs: 20, failed: (error) => errors.push(error) });
+  const bus = new EventBus(store, { gatherMs: 1, retryMs: 20, failed: (error) => errors.push(error) });
   for (let n = 0; n < 1500; n++) {
     bus.emit(event(`E${n}`));
     if (n % 100 === 0) await turn();
@@ -120,7 +125,7 @@ test('events that could not be stored are kept up to a bound and stored once the
 
 test('closing stores what was emitted last', () => {
   const ledger = openLedger(':memory:');
-  const bus = new EventBus(ledger);
+  const bus = new EventBus(ledger, { gatherMs: 1 });
   bus.emit(event('Last'));
   bus.close();
   bus.emit(event('TooLate'));
