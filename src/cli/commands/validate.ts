@@ -10,12 +10,18 @@ export const define: Define = (command, run) => {
   command
     .argument('<paths...>', 'manifests, directories, or - for stdin')
     .addOption(new Option('--format <format>', 'how to print problems').choices(FORMATS))
+    .option('--rev <rev>', 'check them as they are in this git revision')
+    .option('--changed-since <rev>', 'tell only problems that came since this git revision')
     .addHelpText('after', '\nExit codes: 0 no errors, 1 errors. Needs no root and no daemon.')
-    .action((paths: string[], options: { readonly format?: string }) =>
+    .action((paths: string[], options: { readonly format?: string; readonly rev?: string; readonly changedSince?: string }) =>
       run(async ({ output }) => {
         const format = options.format ?? (output.format === 'json' ? 'json' : 'text');
         const io = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr, version: clientVersion() };
-        return await runValidate([`--format=${format}`, '--', ...paths], io);
+        const revisions = [
+          ...(options.rev === undefined ? [] : [`--rev=${options.rev}`]),
+          ...(options.changedSince === undefined ? [] : [`--changed-since=${options.changedSince}`]),
+        ];
+        return await runValidate([`--format=${format}`, ...revisions, '--', ...paths], io);
       }),
     );
 };

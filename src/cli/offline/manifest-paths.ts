@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { toAppError } from '../../core/errors.ts';
 import type { ManifestFile } from '../../schemas/parse.ts';
 import type { Problem } from '../../schemas/problem.ts';
-import { DEFAULT_LIMITS, type ReadCache, walk } from '../../sources/directory-walk.ts';
+import { type ReadCache, walk } from '../../sources/directory-walk.ts';
+import { DEFAULT_LIMITS } from '../../sources/manifest-file.ts';
 
 export interface ReadManifests {
   readonly files: readonly ManifestFile[];
@@ -13,7 +14,7 @@ export interface ReadManifests {
 }
 
 /** Name of the source that offline commands give to what they read. */
-const SOURCE = 'offline';
+export const SOURCE = 'offline';
 const STDIN_NAME = '<stdin>';
 
 /** Reads all paths; `-` is standard input. A file that several paths lead to is read once. Never rejects. */
@@ -76,7 +77,7 @@ function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : toAppError(error).message;
 }
 
-function unreadable(file: string, because: string): Problem {
+export function unreadable(file: string, because: string): Problem {
   const position = { file, line: 1, column: 1, endLine: 1, endColumn: 1 };
   return { ...position, severity: 'error', rule: 'unreadable-file', field: '', message: `Cannot be read: ${because}.` };
 }
