@@ -39,7 +39,7 @@ const LAYERS: readonly Layer[] = [
   { of: 'cli/commands/doctor.ts', may: ['core/', 'cli/', 'host/doctor.ts'] },
   // The composition roots see both sides.
   { of: 'daemon.ts', may: [''] },
-  { of: 'daemon-options.ts', may: ['core/'] },
+  { of: 'daemon-options.ts', may: ['core/', 'sources/git/location.ts', 'sources/git/options.ts'] },
   { of: 'daemon-settle.ts', may: ['core/', 'reconciler/'] },
   { of: 'main.ts', may: ['core/', 'daemon.ts', 'daemon-options.ts', 'daemon-settle.ts', 'cli/'] },
 ];
@@ -50,6 +50,7 @@ const PACKAGES: readonly { readonly name: RegExp; readonly only: readonly string
   { name: /^(?:node:)?child_process$/, only: ['host/run/'], why: 'host/run/ is the one place that starts processes' },
   { name: /^(?:node:)?module$|\.node$/, only: ['host/lxc/binding.ts'], why: 'host/lxc/binding.ts is the only file that loads the addon' },
   { name: /^prom-client$/, only: ['status/prometheus.ts'], why: 'it is loaded only when somebody asks for metrics' },
+  { name: /^simple-git$/, only: ['sources/git/command.ts'], why: 'every git command goes through one wrapper' },
   { name: /^chokidar$/, only: ['sources/'], why: 'sources watch files' },
   { name: /^fastify/, only: ['api/'], why: 'only the API speaks HTTP' },
 ];

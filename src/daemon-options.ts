@@ -6,13 +6,28 @@ import { parse as parseYaml } from 'yaml';
 import { AppError, errorChain, isErrno } from './core/errors.ts';
 import { checkPrefix, objectNameProblem } from './core/names.ts';
 import { parseDuration } from './core/units.ts';
+import { looksLikeGit, parseLocation } from './sources/git/location.ts';
+import { GIT_KEYS, type GitOptions, gitOptions, needMap, needText, optionalText, parseGitOptions } from './sources/git/options.ts';
 
 export const DEFAULT_CONFIG = '/etc/lockstep/lockstep.yaml';
 
-export interface SourceOption {
-  readonly name: string;
-  /** Absolute path of a directory. */
-  readonly directory: string;
+export type SourceOption =
+  /** `directory`: an absolute path. */
+  | { readonly name: string; readonly directory: string }
+  | { readonly name: string; readonly git: GitOptions; readonly webhook?: WebhookOption };
+
+export interface WebhookOption {
+  readonly type: (typeof WEBHOOK_TYPES)[number];
+  /** Read at each call: a changed secret needs no restart. */
+  readonly secretFile: string;
+}
+
+export const WEBHOOK_TYPES = ['github', 'gitlab', 'gitea', 'forgejo', 'bitbucket', 'generic'] as const;
+
+/** Where webhooks from forges are taken, besides on the unix socket. */
+export interface WebhookListen {
+  readonly host: string;
+  readonly port: number;
 }
 
 export interface DaemonOptions {
@@ -22,6 +37,8 @@ export interface DaemonOptions {
   readonly prefix: string;
   /** Group that may use the API besides root. */
   readonly socketGroup: string | undefined;
+  /** Undefined: nothing listens on the network. */
+  readonly webhooks: WebhookListen | undefined;
   readonly once: boolean;
   readonly timeoutMs: number;
 }
@@ -32,6 +49,8 @@ Keeps this host's containers, networks and pools as the manifests say.
 
   --config FILE          settings (default ${DEFAULT_CONFIG}, when it is there)
   --source [NAME=]DIR    a directory of manifests; may be given several times
+  --source [NAME=]GIT-URL[#REF][:PATH]
+                         a git repository (https, ssh, file): branch, tag, commit or range of versions, and a directory in it
   --state-dir DIR        what must survive a restart (default /var/lib/lockstep)
   --run-dir DIR          sockets (default /run/lockstep)
   --prefix NAME          start of every name on the host: a lower-case letter and up to three letters or digits (default ls)
@@ -41,7 +60,8 @@ Keeps this host's containers, networks and pools as the manifests say.
   --help, --version
 `;
 
-const KEYS = ['sources', 'stateDir', 'runDir', 'prefix', 'socketGroup'] as const;
+const KEYS = ['sources', 'stateDir', 'runDir', 'prefix', 'socketGroup', 'webhooks'] as const;
+const SOURCE_KEYS = ['name', 'directory', 'webhook', ...GIT_KEYS] as const;
 type FileOptions = Partial<Record<(typeof KEYS)[number], unknown>>;
 
 /** Throws REQUEST_INVALID with a sentence for a person. */
@@ -50,13 +70,13 @@ export function parseDaemonOptions(argv: readonly string[]): DaemonOptions | 'he
   if (values.help === true) return 'help';
   if (values.version === true) return 'version';
   const file = readConfig(values.config);
-  const given = values.source ?? sourcesOf(file.sources);
   return {
-    sources: uniqueNames(given.map(parseSource)),
+    sources: uniqueNames(values.source?.map(parseSource) ?? sourcesOf(file.sources)),
     stateDir: resolve(values['state-dir'] ?? text(file, 'stateDir') ?? '/var/lib/lockstep'),
     runDir: resolve(values['run-dir'] ?? text(file, 'runDir') ?? '/run/lockstep'),
     prefix: checkPrefix(values.prefix ?? text(file, 'prefix') ?? 'ls'),
     socketGroup: values['socket-group'] ?? text(file, 'socketGroup'),
+    webhooks: webhooksOf(file.webhooks),
     once: values.once === true,
     timeoutMs: duration(values.timeout ?? '10m'),
   };
@@ -106,37 +126,78 @@ function text(file: FileOptions, key: (typeof KEYS)[number]): string | undefined
   throw invalid(`"${key}" in the config file must be a text.`);
 }
 
-function sourcesOf(value: unknown): string[] {
-  if (value === undefined) return [];
+function sourcesOf(value: unknown): SourceOption[] {
+  if (value === undefined || value === null) return [];
   if (!Array.isArray(value))
     throw invalid('"sources" in the config file must be a list.', 'For example: sources: ["manifests=/etc/lockstep/manifests"]');
-  return value.map((one) => {
-    if (typeof one === 'string') return one;
-    throw invalid('Each of the "sources" in the config file must be a text: "NAME=DIRECTORY".');
-  });
+  return value.map((one: unknown, at) => (typeof one === 'string' ? parseSource(one) : sourceObject(one, `sources[${at}]`)));
+}
+
+/** `{ name, directory }`, or `{ name, url, ... }` for git. */
+function sourceObject(value: unknown, where: string): SourceOption {
+  const map = needMap(value, where, SOURCE_KEYS);
+  const name = optionalText(map['name'], `${where}.name`);
+  const directory = optionalText(map['directory'], `${where}.directory`);
+  if (directory !== undefined) {
+    const other = Object.keys(map).find((key) => key !== 'name' && key !== 'directory');
+    if (other !== undefined) throw invalid(`"${where}" is a directory; "${other}" is only for git.`);
+    return directorySource(name, directory);
+  }
+  if (map['url'] === undefined) throw invalid(`"${where}" has neither a "directory" nor a "url".`);
+  const git = parseGitOptions(map, where);
+  const webhook = webhookOf(map['webhook'], `${where}.webhook`);
+  return { name: checkName(name ?? repositoryName(git.url.text), git.url.text), git, ...(webhook === undefined ? {} : { webhook }) };
 }
 
 function parseSource(given: string): SourceOption {
-  const match = /^([A-Za-z0-9][A-Za-z0-9._-]*)=(.+)$/.exec(given);
+  const match = /^([A-Za-z0-9][A-Za-z0-9._-]*)=(.+)$/s.exec(given);
   const name = match?.[1];
   const location = match?.[2] ?? given;
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(location) || /^[^/]+@[^/]+:/.test(location)) {
-    throw new AppError(
-      'NOT_SUPPORTED_YET',
-      { source: location },
-      {
-        message: `The source "${location}" is a git repository, which is not supported yet.`,
-        hint: 'Clone it, and give its directory as the source.',
-      },
-    );
-  }
+  if (!looksLikeGit(location)) return directorySource(name, location);
+  const git = gitOptions(parseLocation(location));
+  return { name: checkName(name ?? repositoryName(git.url.text), location), git };
+}
+
+function directorySource(name: string | undefined, location: string): SourceOption {
   const directory = resolve(location);
-  const used = name ?? (directory.split('/').at(-1) || 'root');
-  const problem = objectNameProblem(used);
-  if (problem !== undefined) throw invalid(`The source name "${used}" ${problem}.`, `Give it one: --source NAME=${location}`);
-  if (used === 'api')
+  return { name: checkName(name ?? (directory.split('/').at(-1) || 'root'), location), directory };
+}
+
+/** The last part of the URL, without `.git`. */
+function repositoryName(url: string): string {
+  return (
+    url
+      .split(/[/:]/)
+      .at(-1)
+      ?.replace(/\.git$/, '') ?? ''
+  );
+}
+
+function checkName(name: string, location: string): string {
+  const problem = objectNameProblem(name);
+  if (problem !== undefined) throw invalid(`The source name "${name}" ${problem}.`, `Give it one: --source NAME=${location}`);
+  if (name === 'api')
     throw invalid('The source name "api" is kept for objects made through the API.', `Give it another: --source NAME=${location}`);
-  return { name: used, directory };
+  return name;
+}
+
+function webhookOf(value: unknown, where: string): WebhookOption | undefined {
+  if (value === undefined || value === null) return undefined;
+  const map = needMap(value, where, ['type', 'secretFile']);
+  const type = WEBHOOK_TYPES.find((one) => one === map['type']);
+  if (type === undefined) throw invalid(`"${where}.type" must be one of ${WEBHOOK_TYPES.join(', ')}.`);
+  const secretFile = needText(map['secretFile'], `${where}.secretFile`);
+  if (!secretFile.startsWith('/')) throw invalid(`"${where}.secretFile" must be an absolute path.`);
+  return { type, secretFile };
+}
+
+function webhooksOf(value: unknown): WebhookListen | undefined {
+  if (value === undefined || value === null) return undefined;
+  const listen = needText(needMap(value, 'webhooks', ['listen'])['listen'], 'webhooks.listen');
+  const match = /^(?:\[([0-9a-fA-F:]+)\]|(\d{1,3}(?:\.\d{1,3}){3})):(\d{1,5})$/.exec(listen);
+  const port = Number(match?.[3]);
+  if (!match || port > 65535) throw invalid('"webhooks.listen" must be ADDRESS:PORT, such as 127.0.0.1:9797 or "[::1]:9797".');
+  return { host: match[1] ?? match[2] ?? '', port };
 }
 
 function uniqueNames(sources: readonly SourceOption[]): readonly SourceOption[] {

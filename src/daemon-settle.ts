@@ -47,7 +47,9 @@ function waitsForEver({ plan, nextRetry }: Tracked): boolean {
 function result(status: DaemonStatus, note: string | undefined): SettledResult {
   const problems = status.sources.flatMap((source) => source.problems).filter((problem) => problem.severity === 'error');
   const ready = status.objects.filter(isReady);
-  const ok = note === undefined && ready.length === status.objects.length && problems.length === 0 && status.confirmations.length === 0;
+  const sourcesRead = status.sources.every((source) => source.error === undefined);
+  const allReady = ready.length === status.objects.length;
+  const ok = note === undefined && allReady && problems.length === 0 && sourcesRead && status.confirmations.length === 0;
   const width = Math.max(0, ...status.objects.map((object) => refText(object.ref).length));
   const lines = [
     ...status.objects.map((object) => line(object, width)),

@@ -38,6 +38,8 @@ import { Reconciler } from './reconciler/loop.ts';
 import { objectUid } from './reconciler/recording.ts';
 import { SourceSet } from './reconciler/source-set.ts';
 import { DirectorySource } from './sources/directory.ts';
+import { Mirrors } from './sources/git/mirror.ts';
+import { GitSource } from './sources/git/source.ts';
 import { StoredSource, storedFile } from './sources/stored.ts';
 import type { Ledger } from './state/ledger.ts';
 import { makeFingerprint } from './state/fingerprint.ts';
@@ -92,9 +94,21 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
   const claims = claimIds(ledger, paths.stateDir);
   const view = new CachedHostView(host);
   const storedNames = new Set(['api', ...ledger.documents.all().map((row) => row.source)]);
+  const mirrors = new Mirrors(paths.stateDir, paths.runDir);
   const sources = new SourceSet(
     [
-      ...options.sources.map((source) => new DirectorySource(source.name, source.directory)),
+      ...options.sources.map((source) =>
+        'git' in source
+          ? new GitSource(source.name, source.git, {
+              mirrors,
+              stateDir: paths.stateDir,
+              runDir: paths.runDir,
+              clock,
+              // Nobody looks a second time with --once.
+              ...(options.once ? { firstWaitMs: source.git.timeoutMs } : {}),
+            })
+          : new DirectorySource(source.name, source.directory),
+      ),
       ...[...storedNames].map((name) => new StoredSource(name, ledger.documents)),
     ],
     clock,

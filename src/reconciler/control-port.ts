@@ -22,6 +22,8 @@ import type { Tracked } from './tracker.ts';
 
 export const DEFAULT_STORED_SOURCE = 'api';
 const HISTORY = 20;
+/** `sync` asks remotes, and goes on with what is there when they do not answer by then. */
+const SYNC_LOOK_MS = 60_000;
 
 export interface ControlOptions {
   readonly reconciler: Reconciler;
@@ -110,7 +112,12 @@ export class ReconcilerControl implements Control {
         { message: `There is no source "${source}".`, hint: `Configured: ${this.#sourceNames().join(', ')}.` },
       );
     }
+    await this.#o.sources.lookNow(source, AbortSignal.timeout(SYNC_LOOK_MS));
     await this.#o.reconciler.sync(source);
+  }
+
+  sourceMoved(source: string): void {
+    this.#o.sources.find(source)?.source.poke?.();
   }
 
   async apply(files: readonly SourceFile[], options: { source?: string; prune?: boolean; actor: string }): Promise<ApplyResult> {
@@ -276,7 +283,7 @@ export class ReconcilerControl implements Control {
         objects: counts.get(source.name)?.length ?? 0,
         problems: problems.filter((problem) => files.has(problem.file)),
         error,
-        lastRead,
+        lastRead: source.checkedAt ?? lastRead,
       };
     });
   }

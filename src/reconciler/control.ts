@@ -89,6 +89,8 @@ export interface Control {
   plan(files?: readonly SourceFile[], options?: { readonly source?: string; readonly replace?: boolean }): Promise<PlanReport>;
   /** Reads sources again and looks at every object. Resolves when the round is planned. */
   sync(source?: string): Promise<void>;
+  /** A webhook says that a source's remote has moved: it is looked at soon. Returns at once. */
+  sourceMoved(source: string): void;
   /** Upserts the files' objects into a stored source (`api` by default). Nothing is stored when there are problems. */
   apply(
     files: readonly SourceFile[],

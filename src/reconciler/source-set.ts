@@ -1,6 +1,6 @@
 // The configured sources: reads those that may have changed, keeps each one's last snapshot and error.
 import type { Clock } from '../core/clock.ts';
-import { errorText } from '../core/errors.ts';
+import { errorAdvice } from '../core/errors.ts';
 import type { EventSink } from '../core/events.ts';
 import type { Snapshot, Source } from '../sources/snapshot.ts';
 import type { SourceInput } from './desired.ts';
@@ -8,7 +8,10 @@ import type { SourceInput } from './desired.ts';
 interface Entry {
   readonly source: Source;
   snapshot: Snapshot | undefined;
+  /** Why the last read failed, or why its snapshot is not what the source has now. */
   error: string | undefined;
+  /** The last read failed: nothing can be said about what the source declares. */
+  failed: boolean;
   lastRead: number | undefined;
   changed: boolean;
 }
@@ -19,7 +22,14 @@ export class SourceSet {
   readonly #events: EventSink;
 
   constructor(sources: readonly Source[], clock: Clock, events: EventSink) {
-    this.#entries = sources.map((source) => ({ source, snapshot: undefined, error: undefined, lastRead: undefined, changed: true }));
+    this.#entries = sources.map((source) => ({
+      source,
+      snapshot: undefined,
+      error: undefined,
+      failed: false,
+      lastRead: undefined,
+      changed: true,
+    }));
     this.#clock = clock;
     this.#events = events;
   }
@@ -29,9 +39,9 @@ export class SourceSet {
   }
 
   inputs(): SourceInput[] {
-    return this.#entries.map(({ source, snapshot, error }) => ({
+    return this.#entries.map(({ source, snapshot, failed }) => ({
       name: source.name,
-      snapshot: error === undefined ? snapshot : undefined,
+      snapshot: failed ? undefined : snapshot,
     }));
   }
 
@@ -41,7 +51,7 @@ export class SourceSet {
 
   /** A stored source that came up while the daemon runs. */
   add(source: Source): void {
-    this.#entries.push({ source, snapshot: undefined, error: undefined, lastRead: undefined, changed: true });
+    this.#entries.push({ source, snapshot: undefined, error: undefined, failed: false, lastRead: undefined, changed: true });
   }
 
   markChanged(name?: string): void {
@@ -59,6 +69,12 @@ export class SourceSet {
     );
   }
 
+  /** Has sources that look at something far away look now (all, or this one). Never rejects; each is bounded in time. */
+  async lookNow(name: string | undefined, signal: AbortSignal): Promise<void> {
+    const wanted = this.#entries.filter(({ source }) => name === undefined || source.name === name);
+    await Promise.all(wanted.map(async ({ source }) => await source.refresh?.(signal)));
+  }
+
   /** Reads what is marked changed; true when anything is different from before. */
   async refresh(signal: AbortSignal): Promise<boolean> {
     const results = await Promise.all(this.#entries.filter((entry) => entry.changed).map((entry) => this.#read(entry, signal)));
@@ -74,22 +90,33 @@ export class SourceSet {
     try {
       const before = entry.snapshot;
       const snapshot = await entry.source.read(signal);
-      const recovered = entry.error !== undefined;
-      entry.error = undefined;
-      entry.lastRead = this.#clock.now();
+      const recovered = entry.failed;
+      entry.failed = false;
+      this.#note(entry, snapshot.outdated);
+      if (snapshot.outdated === undefined) entry.lastRead = this.#clock.now();
       const different = recovered || before?.revision !== snapshot.revision || before.complete !== snapshot.complete;
       // `since` of an unchanged snapshot must not move, or it would never settle.
       if (different) entry.snapshot = snapshot;
       return different;
     } catch (error) {
-      const text = errorText(error);
-      const isNew = entry.error !== text;
-      entry.error = text;
-      if (isNew) {
-        const message = `The source "${entry.source.name}" (${entry.source.location}) cannot be read: ${text}`;
-        this.#events.emit({ type: 'source', severity: 'error', reason: 'SourceUnreadable', message });
-      }
-      return isNew;
+      const wasFailed = entry.failed;
+      entry.failed = true;
+      return this.#note(entry, errorAdvice(error)) || !wasFailed;
     }
+  }
+
+  /** Tells of a new problem, and of its end; true when it is another than before. */
+  #note(entry: Entry, error: string | undefined): boolean {
+    const { source } = entry;
+    const before = entry.error;
+    entry.error = error;
+    if (before === error) return false;
+    const place = `The source "${source.name}" (${source.location})`;
+    if (error === undefined) {
+      this.#events.emit({ type: 'source', severity: 'info', reason: 'SourceRecovered', message: `${place} can be read again.` });
+    } else {
+      this.#events.emit({ type: 'source', severity: 'error', reason: 'SourceUnreadable', message: `${place} cannot be read: ${error}` });
+    }
+    return true;
   }
 }

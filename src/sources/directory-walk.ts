@@ -6,15 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isErrno } from '../core/errors.ts';
 import { type IgnoreRule, isIgnored, parseIgnore } from './ignore.ts';
-
-export interface WalkLimits {
-  readonly files: number;
-  readonly fileBytes: number;
-  readonly totalBytes: number;
-  readonly depth: number;
-}
-
-export const DEFAULT_LIMITS: WalkLimits = { files: 50_000, fileBytes: 4 * 1024 * 1024, totalBytes: 512 * 1024 * 1024, depth: 32 };
+import { decodeText, IGNORE_FILE, isManifestName, MAX_IGNORE_BYTES, type WalkLimits } from './manifest-file.ts';
 
 export interface WalkedFile {
   /** Relative to the root, with `/`. */
@@ -29,9 +21,6 @@ export type ReadCache = Map<string, { readonly key: string; readonly text: strin
 /** Thrown when something changed during the reading: read again. */
 export class MovedUnderneath extends Error {}
 
-const MANIFEST = /\.(?:ya?ml|json)$/;
-const IGNORE_FILE = '.lockstepignore';
-const MAX_IGNORE_BYTES = 256 * 1024;
 /** A file changed this shortly before it was read may change again within the same time stamp: its text is not remembered. */
 const RACY_MS = 2000;
 
@@ -121,7 +110,7 @@ async function visit(state: Walk, path: string, rules: readonly IgnoreRule[], de
     if (info.isSymbolicLink()) {
       real = await realpath(full);
       if (!isInside(state.realRoot, real)) {
-        if (!isIgnored(rules, path, false) && MANIFEST.test(path)) refuse(state, path, 'is a symbolic link that leads out of the source');
+        if (!isIgnored(rules, path, false) && isManifestName(path)) refuse(state, path, 'is a symbolic link that leads out of the source');
         return;
       }
       info = await lstat(real);
@@ -135,7 +124,7 @@ async function visit(state: Walk, path: string, rules: readonly IgnoreRule[], de
     if (state.directories.has(resolved)) return;
     state.directories.add(resolved);
     await walkDirectory(state, path, rules, depth + 1);
-  } else if (MANIFEST.test(path)) {
+  } else if (isManifestName(path)) {
     if (info.isFile()) await readManifest(state, path, real, info);
     else refuse(state, path, 'is not a regular file');
   }
@@ -209,17 +198,9 @@ async function readWithin(full: string, limit: number): Promise<{ text: string; 
     const after = await handle.stat();
     // Not ctime: a rename over the file changes that of the old one, whose content is still whole.
     if (length !== before.size || after.size !== before.size || after.mtimeMs !== before.mtimeMs) throw new MovedUnderneath();
-    return { text: decode(buffer.subarray(0, length)), stats: after };
+    return { text: decodeText(buffer.subarray(0, length)), stats: after };
   } finally {
     await handle.close();
-  }
-}
-
-function decode(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw new Error('is not UTF-8 text');
   }
 }
 

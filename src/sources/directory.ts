@@ -5,7 +5,8 @@ import { basename, join } from 'node:path';
 import { type FSWatcher, watch as watchFiles } from 'chokidar';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { AppError, isErrno } from '../core/errors.ts';
-import { DEFAULT_LIMITS, MovedUnderneath, type ReadCache, walk, type WalkedFile, type WalkLimits } from './directory-walk.ts';
+import { MovedUnderneath, type ReadCache, walk, type WalkedFile } from './directory-walk.ts';
+import { DEFAULT_LIMITS, type WalkLimits } from './manifest-file.ts';
 import { revisionOf, Steadiness } from './revision.ts';
 import type { Snapshot, Source, SourceFile } from './snapshot.ts';
 

@@ -17,6 +17,8 @@ export interface Snapshot {
   readonly complete: boolean;
   /** A stored source (objects made through the API): its deletes are by name and need neither settling nor a budget. */
   readonly stored?: boolean;
+  /** Why this is not what the source has now, for people: the remote is away, or what it has was refused. This is the last good revision. */
+  readonly outdated?: string;
   /** Epoch ms since when it is unchanged. */
   readonly since: number;
 }
@@ -29,5 +31,11 @@ export interface Source {
   read(signal: AbortSignal): Promise<Snapshot>;
   /** Calls `changed` when a new read may give something new; only a hint. Returns once watching. */
   watch(changed: () => void): Promise<void>;
+  /** Looks now at what is otherwise looked at from time to time (a remote), so that the next read is fresh. Bounded in time; never rejects. */
+  refresh?(signal: AbortSignal): Promise<void>;
+  /** Somebody says that the remote has moved: look soon. Returns at once; many calls are one look. */
+  poke?(): void;
+  /** Epoch ms when what it reads was last found to be in order, where that is something else than the last read. */
+  readonly checkedAt?: number | undefined;
   close(): Promise<void>;
 }

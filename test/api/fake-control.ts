@@ -98,6 +98,8 @@ export interface Call {
 }
 
 export class FakeControl implements Control {
+  /** Sources that webhooks told of. */
+  readonly moved: string[] = [];
   readonly calls: Call[] = [];
   objects: ObjectStatus[] = [
     objectStatus(WEB, { details: { state: 'Running', addresses: ['10.20.0.10'] } }),
@@ -158,6 +160,10 @@ export class FakeControl implements Control {
   async plan(files?: readonly SourceFile[], options?: { readonly source?: string; readonly replace?: boolean }): Promise<PlanReport> {
     this.calls.push({ what: 'plan', args: [files, options] });
     return this.report;
+  }
+
+  sourceMoved(source: string): void {
+    this.moved.push(source);
   }
 
   async sync(source?: string): Promise<void> {
