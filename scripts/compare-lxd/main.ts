@@ -5,6 +5,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compareKeys } from './compare-keys.ts';
+import { compareDocuments } from './documents.ts';
 import { compareStacks } from './compare-stacks.ts';
 import { type LxdPeer, startPeer } from './peer.ts';
 
@@ -16,7 +17,11 @@ export interface Outcome {
   readonly files: Readonly<Record<string, string | Uint8Array>>;
 }
 
-const comparisons: Readonly<Record<string, (peer: LxdPeer) => Promise<Outcome>>> = { stacks: compareStacks, keys: compareKeys };
+const comparisons: Readonly<Record<string, (peer: LxdPeer) => Promise<Outcome>>> = {
+  stacks: compareStacks,
+  keys: compareKeys,
+  documents: compareDocuments,
+};
 
 const words = process.argv.slice(2);
 const record = words.includes('--record');

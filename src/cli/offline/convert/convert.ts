@@ -1,6 +1,5 @@
 // Documents of LXD or Incus to manifests, and manifests back. Pure: texts in, values and notes out.
 import type { Problem } from '../../../schemas/problem.ts';
-import type { Plain } from './plain-yaml.ts';
 import { isPlainMap, type PlainDocument, type PlainMap, readPlainYaml } from './plain-yaml.ts';
 import { joinDump, takeDumpApart } from './dump.ts';
 import { KIND_OF, type ObjectShape, PRINTED_BY, shapeOf } from './shapes.ts';
@@ -93,7 +92,7 @@ class Run {
       const title = `${KIND_OF[result.shape]} ${JSON.stringify(result.name)}`;
       this.#documents.push({ value: result.value, title: `${title}, as "${PRINTED_BY[result.shape]}" prints it`, notes: result.notes });
     } else {
-      if (isPlainMap(result.dump as Plain)) this.#dump.aside = result.dump as PlainMap;
+      if (isPlainMap(result.dump)) this.#dump.aside = result.dump;
       this.#dump.parts.push(result);
     }
   }

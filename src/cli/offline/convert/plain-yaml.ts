@@ -87,8 +87,8 @@ function read(node: Node, asText: boolean, depth: number): Plain | undefined {
   if (!isScalar(node) || node.value === null) return undefined;
   const { value, source } = node;
   if (typeof value === 'string') return value;
-  if (asText) return source ?? String(value);
-  return typeof value === 'number' || typeof value === 'boolean' ? value : String(value);
+  if (!asText && (typeof value === 'number' || typeof value === 'boolean')) return value;
+  return source ?? '';
 }
 
 function readMap(pairs: readonly unknown[], asText: boolean, depth: number): PlainMap {

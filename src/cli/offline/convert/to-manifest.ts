@@ -164,18 +164,16 @@ function imageOf(config: PlainMap, ours: PlainMap | undefined, options: ToManife
   const known = textIn(mapIn(ours, 'spec'), 'image');
   if (known !== undefined) return { name: known, guessed: false };
   if (options.image !== undefined) return { name: options.image, guessed: true };
-  const { 'image.os': os, 'image.release': release, 'image.name': name } = config;
-  const words = [os, release].filter((word) => typeof word === 'string' && word !== '').join('-') || name;
-  const text = (typeof words === 'string' ? words : '').toLowerCase().replaceAll(/[^a-z0-9.-]+/g, '-');
-  return {
-    name:
-      text
-        .replaceAll(/\.{2,}/g, '.')
-        .replaceAll(/^[.-]+|[.-]+$/g, '')
-        .slice(0, 40)
-        .replaceAll(/[.-]+$/g, '') || 'image',
-    guessed: true,
-  };
+  const system = [textIn(config, 'image.os') ?? '', textIn(config, 'image.release') ?? ''].filter((word) => word !== '').join('-');
+  const words = system === '' ? (textIn(config, 'image.name') ?? '') : system;
+  // A name as manifests take it: letters, digits, single dots and hyphens, a letter or digit at both ends.
+  const name = words
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9.-]+/g, '-')
+    .replaceAll(/\.{2,}/g, '.')
+    .slice(0, 60)
+    .replaceAll(/^[.-]+|[.-]+$/g, '');
+  return { name: name === '' ? 'image' : name, guessed: true };
 }
 
 function metadataOf(document: PlainMap, name: string, ours: PlainMap, aside: string | undefined): PlainMap {
