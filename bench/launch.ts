@@ -3,55 +3,19 @@
 // really run. As root: node bench/launch.ts [count] [rounds] [limit]
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { TestHost } from '../test/host/harness.ts';
-import { foundation, instances } from '../test/host/manifests.ts';
+import { allRunning, checkReallyRunning, type LockstepRound, lockstepRound, median, prepare } from './lockstep-round.ts';
 import { machine } from './machine.ts';
 
 const COUNT = Number(process.argv[2] ?? 50);
 const ROUNDS = Number(process.argv[3] ?? 3);
 const LIMIT = Number(process.argv[4] ?? 2);
 const WIDTH = 8;
-const LIMIT_MS = 120_000;
 const exec = promisify(execFile);
-
-/** What runs as init of the named container, looked up from outside: its cgroup's processes, once they have executed the guest's init. */
-function initPid(cgroups: string, name: string): number | undefined {
-  for (const file of globSync(`/sys/fs/cgroup/{.,*}/${cgroups}/${name}/payload/cgroup.procs`)) {
-    for (const pid of readFileSync(file, 'utf8').split('\n').filter(Boolean)) {
-      try {
-        if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('init')) return Number(pid);
-      } catch {
-        // ended meanwhile
-      }
-    }
-  }
-  return undefined;
-}
-
-async function allRunning(cgroups: string, names: readonly string[]): Promise<void> {
-  const until = performance.now() + LIMIT_MS;
-  for (const name of names) {
-    while (initPid(cgroups, name) === undefined) {
-      if (performance.now() > until) throw new Error(`"${name}" does not run.`);
-      await sleep(5);
-    }
-  }
-}
-
-/** Each a different process, in a user namespace. */
-function checkReallyRunning(cgroups: string, names: readonly string[]): void {
-  const pids = names.map((name) => initPid(cgroups, name));
-  assert.equal(new Set(pids).size, COUNT, 'each has an init of its own');
-  for (const pid of pids) {
-    assert.ok(pid !== undefined);
-    assert.doesNotMatch(readFileSync(`/proc/${pid}/uid_map`, 'utf8'), /^\s*0\s+0\s/, 'it is unprivileged');
-  }
-}
 
 async function inParallel(names: readonly string[], work: (name: string) => Promise<unknown>): Promise<number> {
   const left = [...names];
@@ -130,43 +94,6 @@ async function raw(host: TestHost, round: number, includes: readonly string[]): 
   return { launchMs, stopMs };
 }
 
-interface Lockstep extends Raw {
-  readonly readyMs: number;
-  readonly rssMiB: number;
-}
-
-async function lockstep(host: TestHost): Promise<Lockstep> {
-  const names = Array.from({ length: COUNT }, (_, index) => `c${index}`);
-  const cgroups = `${host.prefix}.lockstep`;
-  const text = instances(COUNT);
-  const begun = performance.now();
-  host.write('b.yaml', text);
-  await allRunning(cgroups, names);
-  const launchMs = performance.now() - begun;
-  await host.eventually('all are Ready', async () => {
-    const { objects, settled } = await host.status();
-    return settled && objects.filter(({ ref }) => ref.kind === 'Instance').length === COUNT;
-  });
-  const readyMs = performance.now() - begun;
-  checkReallyRunning(cgroups, names);
-  const rssMiB = Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${host.daemonPid}/status`, 'utf8'))?.[1]) / 1024;
-
-  host.remove('b.yaml');
-  const asked = async (): Promise<boolean> => (await host.status()).confirmations.some(({ objects }) => objects.length === COUNT);
-  await host.eventually('the deletion asks to be confirmed', asked);
-  const confirmed = performance.now();
-  const { code, stderr } = await host.lockstep('confirm', 'main', '--yes');
-  assert.equal(code, 0, stderr);
-  await host.eventually('all are gone', async () => (await host.status()).objects.every(({ ref }) => ref.kind !== 'Instance'));
-  const stopMs = performance.now() - confirmed;
-  assert.deepEqual(readdirSync(host.paths.instances), []);
-  return { launchMs, readyMs, stopMs, rssMiB };
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-}
-
 function line(what: string, values: readonly number[], unit = 'ms'): number {
   const middle = median(values);
   console.log(`${what.padEnd(58)} ${middle.toFixed(0).padStart(6)} ${unit}   (${values.map((value) => value.toFixed(0)).join(', ')})`);
@@ -180,24 +107,14 @@ const STOCK = ['/usr/share/lxc/config/common.conf', '/usr/share/lxc/config/usern
 let ratio = Number.NaN;
 {
   await using host = new TestHost({});
-  host.write('a.yaml', foundation(host.prefix));
-  await host.start();
-  await host.waitReady();
-  // One instance has the image unpacked into the pool; from then on each is a snapshot.
-  host.write('b.yaml', instances(1));
-  await host.eventually('one instance is Ready', async () => {
-    const { objects, settled } = await host.status();
-    return settled && objects.some(({ ref }) => ref.name === 'c0');
-  });
-  host.remove('b.yaml');
-  await host.eventually('it is gone', async () => (await host.status()).objects.every(({ ref }) => ref.kind !== 'Instance'));
+  await prepare(host);
 
   const stock: Raw[] = [];
   const lean: Raw[] = [];
-  const ours: Lockstep[] = [];
+  const ours: LockstepRound[] = [];
   for (let round = 1; round <= ROUNDS; round++) {
     stock.push(await raw(host, round, STOCK));
-    ours.push(await lockstep(host));
+    ours.push(await lockstepRound(host, COUNT));
     lean.push(await raw(host, round, []));
   }
   const ms = (of: readonly Raw[]): number[] => of.map(({ launchMs }) => launchMs);

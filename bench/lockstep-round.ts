@@ -1,0 +1,101 @@
+// One round of Lockstep in a benchmark: instances from a manifest until they really run, and their deletion.
+import assert from 'node:assert/strict';
+import { globSync, readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { TestHost } from '../test/host/harness.ts';
+import { foundation, instances } from '../test/host/manifests.ts';
+
+const LIMIT_MS = 120_000;
+
+/** What runs as init of the named container, looked up from outside: its cgroup's processes, once they have executed the guest's init. */
+function initPid(cgroups: string, name: string): number | undefined {
+  for (const file of globSync(`/sys/fs/cgroup/{.,*}/${cgroups}/${name}/payload/cgroup.procs`)) {
+    for (const pid of readFileSync(file, 'utf8').split('\n').filter(Boolean)) {
+      try {
+        if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('init')) return Number(pid);
+      } catch {
+        // ended meanwhile
+      }
+    }
+  }
+  return undefined;
+}
+
+/** Waits until each has an init. */
+export async function allRunning(cgroups: string, names: readonly string[]): Promise<void> {
+  const until = performance.now() + LIMIT_MS;
+  for (const name of names) {
+    while (initPid(cgroups, name) === undefined) {
+      if (performance.now() > until) throw new Error(`"${name}" does not run.`);
+      await sleep(5);
+    }
+  }
+}
+
+/** Each a different process, in a user namespace. */
+export function checkReallyRunning(cgroups: string, names: readonly string[]): void {
+  const pids = names.map((name) => initPid(cgroups, name));
+  assert.equal(new Set(pids).size, names.length, 'each has an init of its own');
+  for (const pid of pids) {
+    assert.ok(pid !== undefined);
+    assert.doesNotMatch(readFileSync(`/proc/${pid}/uid_map`, 'utf8'), /^\s*0\s+0\s/, 'it is unprivileged');
+  }
+}
+
+/** A daemon with pool, network and the unpacked image: from then on each instance is a snapshot. */
+export async function prepare(host: TestHost): Promise<void> {
+  host.write('a.yaml', foundation(host.prefix));
+  await host.start();
+  await host.waitReady();
+  host.write('b.yaml', instances(1));
+  await host.eventually('one instance is Ready', async () => {
+    const { objects, settled } = await host.status();
+    return settled && objects.some(({ ref }) => ref.name === 'c0');
+  });
+  host.remove('b.yaml');
+  await host.eventually('it is gone', async () => (await host.status()).objects.every(({ ref }) => ref.kind !== 'Instance'));
+}
+
+export interface LockstepRound {
+  /** From the manifest to all RUNNING. */
+  readonly launchMs: number;
+  /** From the confirmation of the deletion to all gone. */
+  readonly stopMs: number;
+  /** From the manifest to all Ready in the daemon's status. */
+  readonly readyMs: number;
+  /** Of the daemon with all of them running. */
+  readonly rssMiB: number;
+}
+
+/** Declares `count` instances, waits for them, and takes them away again. */
+export async function lockstepRound(host: TestHost, count: number): Promise<LockstepRound> {
+  const names = Array.from({ length: count }, (_, index) => `c${index}`);
+  const cgroups = `${host.prefix}.lockstep`;
+  const text = instances(count);
+  const begun = performance.now();
+  host.write('b.yaml', text);
+  await allRunning(cgroups, names);
+  const launchMs = performance.now() - begun;
+  await host.eventually('all are Ready', async () => {
+    const { objects, settled } = await host.status();
+    return settled && objects.filter(({ ref }) => ref.kind === 'Instance').length === count;
+  });
+  const readyMs = performance.now() - begun;
+  checkReallyRunning(cgroups, names);
+  const rssMiB = Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${host.daemonPid}/status`, 'utf8'))?.[1]) / 1024;
+
+  host.remove('b.yaml');
+  const asked = async (): Promise<boolean> => (await host.status()).confirmations.some(({ objects }) => objects.length === count);
+  await host.eventually('the deletion asks to be confirmed', asked);
+  const confirmed = performance.now();
+  const { code, stderr } = await host.lockstep('confirm', 'main', '--yes');
+  assert.equal(code, 0, stderr);
+  await host.eventually('all are gone', async () => (await host.status()).objects.every(({ ref }) => ref.kind !== 'Instance'));
+  const stopMs = performance.now() - confirmed;
+  assert.deepEqual(readdirSync(host.paths.instances), []);
+  return { launchMs, readyMs, stopMs, rssMiB };
+}
+
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
