@@ -10,6 +10,7 @@ import type { Host } from '../host/ports/host.ts';
 import type { KindTable } from '../kinds/kind.ts';
 import { documentJson, parseManifests } from '../schemas/parse.ts';
 import type { Problem } from '../schemas/problem.ts';
+import { optionFor } from '../schemas/registry.ts';
 import type { Snapshot, Source, SourceFile } from '../sources/snapshot.ts';
 import type { DocumentRow, Ledger, ObjectRow, TombstoneRow } from '../state/ledger.ts';
 import type { ApplyResult, Confirmation, Control, DaemonStatus, ObjectDescription, PlanReport, SourceStatus } from './control.ts';
@@ -72,7 +73,7 @@ export class ReconcilerControl implements Control {
     const desired = tracked.desired;
     return {
       status: reconciler.tracker.status(tracked),
-      document: tracked.row.document === '' ? undefined : JSON.parse(tracked.row.document),
+      document: redactDocument(tracked.row.document, this.#o.fingerprint),
       spec: desired === undefined ? undefined : kinds.get(ref.kind)?.redact(desired.spec, this.#o.fingerprint),
       allocations: Object.fromEntries(tracked.recorded.allocations),
       history: ledger.intents.history(tracked.row.uid, HISTORY).map(({ change, openedAt, closedAt, outcome, revision }) => ({
@@ -299,6 +300,17 @@ function sameKind(ref: ResourceRef, text: string): boolean {
 
 function refsOf(keys: readonly RefKey[]): ResourceRef[] {
   return keys.map((key) => parseRefKey(key)!);
+}
+
+/** The stored document with fingerprints in place of secret values. */
+function redactDocument(text: string, fingerprint: (secret: string) => string): unknown {
+  if (text === '') return undefined;
+  const document = JSON.parse(text) as { spec?: { config?: Record<string, string> } };
+  const config = document.spec?.config;
+  for (const [key, value] of Object.entries(config ?? {})) {
+    if (optionFor('instance', key)?.secret === true) config![key] = fingerprint(value);
+  }
+  return document;
 }
 
 /** The sentence of a recorded change (recording.ts writes it). */

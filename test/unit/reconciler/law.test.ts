@@ -227,6 +227,35 @@ spec: { image: busybox, devices: { root: { type: disk, path: /, pool: other } } 
     await engine.reconciler.close();
   });
 
+  test('a secret is in no answer, event, intent, audit entry or applied spec', async () => {
+    const canary = 'canary-7c1f';
+    const host = new MemoryHost();
+    const engine = await run(
+      { 'a.yaml': FOUNDATION + web(`environment.TOKEN: "${canary}", cloud-init.user-data: "#cloud-config ${canary}"`) },
+      { host },
+    );
+    await settled(engine, 'convergence');
+    engine.write('a.yaml', FOUNDATION + web(`environment.TOKEN: "${canary}2", cloud-init.user-data: "#cloud-config ${canary}"`));
+    await engine.until(
+      () => engine.control.status().settled && engine.events.some((event) => /restart|configuration/i.test(event.message)),
+      'the change',
+    );
+    await engine.reconciler.close();
+    const ref = { kind: 'Instance', project: 'default', parent: '-', name: 'web' } as const;
+    const { uid, applied } = engine.ledger.objects.get(ref)!;
+    const told = [
+      engine.control.status(),
+      engine.control.describe(ref),
+      await engine.control.plan([{ path: 'x.yaml', text: web(`environment.TOKEN: "${canary}3"`).replace('web', 'other') }]),
+      engine.events,
+      engine.ledger.intents.history(uid, 50),
+      engine.ledger.audit.latest(50),
+      applied,
+      host.lxc.facts.directories.get('web')?.record,
+    ];
+    for (const [index, one] of told.entries()) assert.doesNotMatch(JSON.stringify(one), /canary/, `place ${index}`);
+  });
+
   test('undelete brings back the same root volume, addresses and uid', async () => {
     const host = new MemoryHost();
     const engine = await run({ 'a.yaml': FOUNDATION }, { host });
