@@ -48,6 +48,8 @@ export interface HostOptions {
   readonly flags?: readonly string[];
   /** More environment for lockstepd, e.g. LOCKSTEP_FAULT. */
   readonly env?: Readonly<Record<string, string>>;
+  /** The project directory to run the daemon from. Default: this one. */
+  readonly program?: string;
   /** Default true. False: call `start` yourself. */
   readonly start?: boolean;
 }
@@ -109,7 +111,8 @@ export class TestHost {
     const argv = ['--source', `main=${this.manifests}`, '--state-dir', this.paths.stateDir, '--run-dir', this.paths.runDir];
     const output = openSync(this.#logFile, 'a');
     try {
-      this.#daemon = spawn(join(BIN, 'lockstepd'), [...argv, '--prefix', this.prefix, ...(this.#options.flags ?? []), ...flags], {
+      const bin = this.#options.program === undefined ? BIN : join(this.#options.program, 'bin');
+      this.#daemon = spawn(join(bin, 'lockstepd'), [...argv, '--prefix', this.prefix, ...(this.#options.flags ?? []), ...flags], {
         stdio: ['ignore', output, output],
         env: { PATH: process.env['PATH'] ?? '', LOCKSTEP_LOG: 'debug', ...this.#options.env, ...env },
       });
