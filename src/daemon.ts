@@ -2,6 +2,8 @@
 // decides nothing.
 import { availableParallelism } from 'node:os';
 import { createApi } from './api/server.ts';
+import { listenForWebhooks } from './api/webhook-server.ts';
+import { WebhookReceiver } from './api/webhooks/receiver.ts';
 import { readBootId, systemClock } from './core/clock.ts';
 import { errorText } from './core/errors.ts';
 import { makeLog } from './core/log.ts';
@@ -179,7 +181,13 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
     },
     drain: (on) => reconciler.drain(on, DRAIN_MS),
   });
+  const webhooks = new WebhookReceiver({
+    sources: options.sources.flatMap((source) => ('git' in source && source.webhook ? [{ name: source.name, ...source.webhook }] : [])),
+    moved: (source) => control.sourceMoved(source),
+    log,
+  });
   const api = await createApi({
+    webhooks,
     control,
     operations,
     hostShutdown,
@@ -191,6 +199,11 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
   });
   undo.defer(() => api.close());
   await api.listenUnix(paths.socket, options.socketGroup === undefined ? {} : { group: options.socketGroup });
+
+  if (options.webhooks !== undefined) {
+    const listener = await listenForWebhooks(webhooks, options.webhooks, log);
+    undo.defer(() => listener.close());
+  }
 
   undo.defer(
     subscribeHostEvents(host, {

@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Log } from '../core/log.ts';
 import type { Control } from '../reconciler/control.ts';
 import type { EventStream, HostShutdownPort, Operations, PeerReader } from './ports.ts';
+import type { WebhookReceiver } from './webhooks/receiver.ts';
 
 export interface ApiDeps {
   readonly control: Control;
@@ -13,6 +14,8 @@ export interface ApiDeps {
   /** Text in Prometheus' format. */
   metrics(): Promise<string>;
   readonly log: Log;
+  /** Takes webhooks from git forges. Default: there is no such route. */
+  readonly webhooks?: WebhookReceiver;
   readonly version: string;
   /** Reads SO_PEERCRED. Without it, actors are called `local`. */
   readonly peer?: PeerReader;

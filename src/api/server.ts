@@ -4,12 +4,11 @@
 //   unix socket ──> fastify (schema) ──> v1/*.ts ──> Control, Operations, EventStream
 //        └─ upgrade ──> v1/exec.ts (WebSocket)
 import { unlink } from 'node:fs/promises';
-import Fastify, { type FastifyInstance, type InjectOptions, type LightMyRequestResponse } from 'fastify';
-import { errorChain } from '../core/errors.ts';
+import Fastify, { type InjectOptions, type LightMyRequestResponse } from 'fastify';
+import { answerErrors } from './answer-errors.ts';
 import type { ApiDeps, RouteContext, Routes } from './deps.ts';
 import { OpenApiCollector } from './openapi.ts';
 import { actorReader } from './peer.ts';
-import { notFoundDocument, problemDocument } from './problem-document.ts';
 import { clearSocketPath, restrictSocket } from './unix-socket.ts';
 import { applyRoutes } from './v1/apply.ts';
 import { confirmationRoutes } from './v1/confirmations.ts';
@@ -24,6 +23,7 @@ import { sourceRoutes } from './v1/sources.ts';
 import { statusRoutes } from './v1/status.ts';
 import { syncRoutes } from './v1/sync.ts';
 import { undeleteRoutes } from './v1/undelete.ts';
+import { webhookRoutes } from './v1/webhooks.ts';
 
 /** Enough for names and numbers; routes that take manifests say more. */
 const BODY_LIMIT_BYTES = 64 * 1024;
@@ -67,12 +67,13 @@ export async function createApi(deps: ApiDeps): Promise<ApiServer> {
   });
   // Answers are written as they are: fast-json-stringify would silently drop members its schema does not know.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
-  answerErrors(app, deps);
+  answerErrors(app, deps.log);
 
   const openApi = new OpenApiCollector();
   app.addHook('onRoute', (route) => openApi.add(route));
   const context: RouteContext = { ...deps, actor: actorReader(deps.peer) };
   for (const routes of ROUTES) routes(app, context);
+  if (deps.webhooks !== undefined) webhookRoutes(app, deps.webhooks);
   openApiRoutes(app, openApi, deps.version);
   await app.ready();
 
@@ -92,26 +93,4 @@ export async function createApi(deps: ApiDeps): Promise<ApiServer> {
       socketPath = undefined;
     },
   };
-}
-
-function answerErrors(app: FastifyInstance, deps: ApiDeps): void {
-  app.setErrorHandler(async (error, request, reply) => {
-    const document = problemDocument(error, pathOf(request.url));
-    const line = { method: request.method, path: document.instance, status: document.status, code: document.code };
-    if (document.status >= 500 && document.status !== 503) {
-      deps.log.error({ ...line, errors: errorChain(error).messages }, 'a request failed');
-    } else {
-      deps.log.debug(line, 'a request was refused');
-    }
-    return reply.code(document.status).type('application/problem+json').send(document);
-  });
-  app.setNotFoundHandler(async (request, reply) => {
-    const document = notFoundDocument(request.method, pathOf(request.url));
-    return reply.code(document.status).type('application/problem+json').send(document);
-  });
-}
-
-/** Without the query: it may hold what people search for. */
-function pathOf(url: string): string {
-  return url.split('?', 1)[0] ?? url;
 }

@@ -1,7 +1,9 @@
 // The one place that runs git, through simple-git: fixed settings, an environment of its own, a deadline, an output limit, and exit codes that
 // count. Nothing of the host's or the user's git configuration is read, no hook or helper runs, nothing is asked on a terminal.
+import { randomUUID } from 'node:crypto';
 import { simpleGit } from 'simple-git';
 import { AppError } from '../../core/errors.ts';
+import { endMarked, MARK } from './leftovers.ts';
 
 export interface GitCall {
   /** GIT_DIR. It must exist. */
@@ -69,6 +71,7 @@ export async function git(argv: readonly string[], call: GitCall): Promise<GitOu
   if (argv.some((argument) => argument.includes('\0'))) throw new AppError('VALUE_INVALID', {}, { message: 'A git argument holds NUL.' });
   if (call.signal.aborted) throw stopped(command, call.signal);
   const limit = call.maxOutputBytes ?? MAX_OUTPUT;
+  const mark = randomUUID();
   const stop = new AbortController();
   const onAbort = (): void => stop.abort();
   call.signal.addEventListener('abort', onAbort, { once: true });
@@ -103,7 +106,7 @@ export async function git(argv: readonly string[], call: GitCall): Promise<GitOu
         return result.exitCode === 0 ? undefined : Buffer.from(`git exited ${result.exitCode}`);
       },
     });
-    runner.env(environment(call));
+    runner.env({ ...environment(call), [MARK]: mark });
     // Its own answer is text: what git cat-file writes may be any bytes.
     runner.outputHandler((_command, out, err) => {
       out.on('data', (chunk: Buffer) => {
@@ -117,6 +120,7 @@ export async function git(argv: readonly string[], call: GitCall): Promise<GitOu
     await withinGrace(runner.raw([...argv]), stop.signal);
     return { stdout: Buffer.concat(stdout), stderr: printable(Buffer.concat(stderr)) };
   } catch (error) {
+    if (stop.signal.aborted) await endMarked(mark);
     if (overflow) throw tooMuch(command, limit);
     if (call.signal.aborted) throw stopped(command, call.signal);
     const said = printable(Buffer.concat(stderr));

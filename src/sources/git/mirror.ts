@@ -93,8 +93,8 @@ export class Mirror {
   }
 
   /** Keeps a source's last good commit, whatever becomes of the branch. */
-  async keep(source: string, commit: string, signal: AbortSignal): Promise<void> {
-    await this.read(['update-ref', `refs/lockstep/good/${sha256Hex(source).slice(0, 16)}`, commit], signal);
+  async keep(source: string, id: string, signal: AbortSignal): Promise<void> {
+    await this.read(['update-ref', `refs/lockstep/good/${sha256Hex(source).slice(0, 16)}`, id], signal);
   }
 
   /** Something that needs no remote. */

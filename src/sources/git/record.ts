@@ -11,6 +11,8 @@ export interface GoodRecord {
   /** The branch or tag, by full name; null for a commit by its id. */
   readonly ref: string | null;
   readonly commit: string;
+  /** What the ref held: the commit, or an annotated tag. */
+  readonly id: string;
   /** Epoch ms when this commit was first seen. */
   readonly since: number;
 }
@@ -46,7 +48,11 @@ export async function writeRecord(file: string, record: GoodRecord): Promise<voi
 
 function isRecord(value: unknown): value is GoodRecord {
   if (typeof value !== 'object' || value === null) return false;
-  const { url, selector, ref, commit, since } = value as Record<string, unknown>;
+  const { url, selector, ref, commit, id, since } = value as Record<string, unknown>;
   const texts = typeof url === 'string' && typeof selector === 'string' && (ref === null || typeof ref === 'string');
-  return texts && typeof commit === 'string' && /^[0-9a-f]{40,64}$/.test(commit) && typeof since === 'number';
+  return texts && isId(commit) && isId(id) && typeof since === 'number';
+}
+
+function isId(value: unknown): boolean {
+  return typeof value === 'string' && /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(value);
 }

@@ -40,6 +40,7 @@ const BACKOFF_TO_MS = 10 * 60_000;
 const JITTER = 0.1;
 /** However often a webhook calls. */
 const POKE_GAP_MS = 2000;
+const REFRESH_MORE_MS = 5000;
 
 interface Good {
   readonly commit: string;
@@ -110,7 +111,8 @@ export class GitSource implements Source {
   }
 
   async refresh(signal: AbortSignal): Promise<void> {
-    await this.#atMost(this.#git.timeoutMs, this.#look(), signal);
+    // Longer than the look's own deadline: how that ended is worth waiting for.
+    await this.#atMost(this.#git.timeoutMs + REFRESH_MORE_MS, this.#look(), signal);
   }
 
   poke(): void {
@@ -220,21 +222,15 @@ export class GitSource implements Source {
     const record = await this.#record();
     if (record !== undefined && !this.#git.allowRewrite) await this.#checkHistory(record, choice, signal);
     const isNew = this.#good?.commit !== commit;
-    if (isNew) {
-      await this.#verify(choice, signal);
-      const since = record?.commit === commit ? record.since : this.#clock.now();
-      this.#good = { commit, snapshot: await this.#snapshot(commit, since, signal) };
-    }
-    if (isNew || record?.commit !== commit || record.ref !== (choice.ref ?? null)) {
-      await mirror.keep(this.name, commit, signal);
-      const since = this.#good?.snapshot.since ?? this.#clock.now();
-      await writeRecord(this.#recordFile, {
-        url: this.#git.url.text,
-        selector: refText(this.#git.ref),
-        ref: choice.ref ?? null,
-        commit,
-        since,
-      });
+    const isOtherRef = record?.ref !== (choice.ref ?? null);
+    // A known commit under another tag has to be signed as that, too.
+    if (isNew || isOtherRef) await this.#verify(choice, signal);
+    const since = this.#good?.commit === commit ? this.#good.snapshot.since : record?.commit === commit ? record.since : this.#clock.now();
+    if (isNew) this.#good = { commit, snapshot: await this.#snapshot(commit, since, signal) };
+    if (isOtherRef || record?.commit !== commit) {
+      await mirror.keep(this.name, choice.id, signal);
+      const [url, selector] = [this.#git.url.text, refText(this.#git.ref)];
+      await writeRecord(this.#recordFile, { url, selector, ref: choice.ref ?? null, commit, id: choice.id, since });
     }
   }
 
@@ -246,12 +242,8 @@ export class GitSource implements Source {
       if (record === undefined) return;
       await this.#mirror.exclusive(async () => {
         await this.#mirror.open(signal);
-        if (!(await this.#mirror.has(record.commit, signal))) return;
-        const tag = record.ref?.startsWith('refs/tags/') === true;
-        // Which tag object it was is only known to the remote; the commit's own signature can be asked again.
-        if (!tag || this.#git.verify?.require !== 'tag') {
-          await this.#verify({ ref: record.ref ?? undefined, id: record.commit, commit: record.commit }, signal);
-        }
+        if (!(await this.#mirror.has(record.id, signal))) return;
+        await this.#verify({ ref: record.ref ?? undefined, id: record.id, commit: record.commit }, signal);
         this.#good = { commit: record.commit, snapshot: await this.#snapshot(record.commit, record.since, signal) };
       });
     } catch (error) {

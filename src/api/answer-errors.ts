@@ -1,0 +1,27 @@
+// What every server of ours answers when something goes wrong: a problem document, and a line in the log.
+import type { FastifyInstance } from 'fastify';
+import { errorChain } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import { notFoundDocument, problemDocument } from './problem-document.ts';
+
+export function answerErrors(app: FastifyInstance, log: Log): void {
+  app.setErrorHandler(async (error, request, reply) => {
+    const document = problemDocument(error, pathOf(request.url));
+    const line = { method: request.method, path: document.instance, status: document.status, code: document.code };
+    if (document.status >= 500 && document.status !== 503) {
+      log.error({ ...line, errors: errorChain(error).messages }, 'a request failed');
+    } else {
+      log.debug(line, 'a request was refused');
+    }
+    return reply.code(document.status).type('application/problem+json').send(document);
+  });
+  app.setNotFoundHandler(async (request, reply) => {
+    const document = notFoundDocument(request.method, pathOf(request.url));
+    return reply.code(document.status).type('application/problem+json').send(document);
+  });
+}
+
+/** Without the query: it may hold what people search for. */
+function pathOf(url: string): string {
+  return url.split('?', 1)[0] ?? url;
+}
