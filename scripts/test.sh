@@ -24,7 +24,7 @@ part() {
   if [ $code -ne 0 ] && ! grep -qE '^# (fail|cancelled) [1-9]' "$results/$name.tap"; then crashed=$((crashed + 1)); fi
 }
 
-part unit 'test/{unit,plans,conformance,api,cli}/**/*.test.ts'
+part unit 'test/{unit,plans,conformance,api,cli,fuzz}/**/*.test.ts'
 left_out=
 if [ "$(id -u)" = 0 ]; then
   part native 'test/native/**/*.test.ts' --test-concurrency=1

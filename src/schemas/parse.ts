@@ -1,6 +1,7 @@
 // Manifest text to typed documents and located problems.
 //
 //   text --YamlFile--> trees --yaml-value--> plain data --check-value--> ManifestDocument
+//        \----------- yaml-simple ----------/
 //
 // One bad document never stops the others, and nothing here throws: what is wrong becomes a Problem.
 import { canonicalJson } from '../core/hash.ts';
@@ -12,6 +13,7 @@ import { type Finding, locateFinding, problemIn } from './finding.ts';
 import type { Position, Problem } from './problem.ts';
 import { MAX_FINDINGS } from './validate.ts';
 import { type YamlDocument, YamlFile } from './yaml-file.ts';
+import { readSimple } from './yaml-simple.ts';
 import { TooComplex } from './yaml-tokens.ts';
 import { aliasBudget, readYamlDocument } from './yaml-value.ts';
 
@@ -94,6 +96,16 @@ function parseFile(file: ManifestFile): FileResult {
   const yaml = new YamlFile(path, file.text);
   const broken = unreadable(yaml);
   if (broken !== undefined) return { path, source, documents, problems: [broken], claims };
+  const simple = readSimple(file.text);
+  if (simple !== undefined) {
+    for (const { index, value, line, endLine, endColumn } of simple) {
+      const result = checkDocument(value, yaml, index, source, { file: path, line, column: 1, endLine, endColumn });
+      problems.push(...result.problems);
+      if (result.document !== undefined) documents.push(result.document);
+      else if (result.ref !== undefined) claims.push(refKey(result.ref));
+    }
+    return { path, source, documents, problems: capped(problems), claims };
+  }
   try {
     const { documents: trees, lines } = yaml.tree();
     const budget = aliasBudget();
@@ -192,7 +204,7 @@ interface Checked {
   readonly ref: ResourceRef | undefined;
 }
 
-function checkDocument(value: unknown, yaml: YamlFile, index: number, source: string): Checked {
+function checkDocument(value: unknown, yaml: YamlFile, index: number, source: string, at?: Position): Checked {
   function locate(path: readonly (string | number)[], inKey?: boolean): Position {
     return yaml.locate(index, path, inKey);
   }
@@ -200,7 +212,7 @@ function checkDocument(value: unknown, yaml: YamlFile, index: number, source: st
   const problems = findings.slice(0, MAX_FINDINGS).map((finding) => locateFinding(finding, locate));
   const ref = claimedRef(value);
   if (document === undefined || findings.length > 0) return { document: undefined, problems, ref };
-  const origin: Origin = { ...locate([]), source };
+  const origin: Origin = { ...(at ?? locate([])), source };
   return { document: { ...document, origin, locate }, problems, ref };
 }
 

@@ -79,7 +79,7 @@ test('since a revision: what changed, and what the change broke elsewhere', asyn
   const { code, found } = await run('--changed-since', 'first', '--rev', 'second', join(dir, 'set'));
   assert.equal(code, 1);
   assert.deepEqual(found, ['DIR/set/new.yaml:1 required', 'DIR/set/use.yaml:14 dangling-reference']);
-  assert.deepEqual((await run('--changed-since', 'second', join(dir, 'set'))).found, ['DIR/set/new.yaml:2 yaml-syntax']);
+  assert.deepEqual((await run('--changed-since', 'second', join(dir, 'set'))).found, ['DIR/set/new.yaml:1 yaml-syntax']);
   assert.deepEqual(await run('--changed-since', 'second', '--rev', 'second', join(dir, 'set')), { code: 0, found: [], err: '' });
 });
 
