@@ -1,11 +1,12 @@
 // Compares Lockstep with the distribution's LXD. Needs root and the packages lxd and lxd-client; Lockstep itself needs neither.
-//   node scripts/compare-lxd/main.ts [stacks|keys|documents]... [--record]
+//   node scripts/compare-lxd/main.ts [stacks|keys|documents|known-keys]... [--record]
 // Without --record the answers of LXD are compared with what Lockstep does; with it they are also kept below test/data, where unit
 // tests compare them without LXD.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compareKeys } from './compare-keys.ts';
 import { compareDocuments } from './documents.ts';
+import { compareKnownKeys } from './known-keys.ts';
 import { compareStacks } from './compare-stacks.ts';
 import { type LxdPeer, startPeer } from './peer.ts';
 
@@ -21,6 +22,7 @@ const comparisons: Readonly<Record<string, (peer: LxdPeer) => Promise<Outcome>>>
   stacks: compareStacks,
   keys: compareKeys,
   documents: compareDocuments,
+  'known-keys': compareKnownKeys,
 };
 
 const words = process.argv.slice(2);

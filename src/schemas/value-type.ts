@@ -10,7 +10,6 @@ import {
   parsed,
   parseInteger,
   parseMode,
-  parsePercent,
   parseRate,
   parseSize,
   parseSizeOrPercent,
@@ -62,8 +61,6 @@ export const rateValue: ValueType<number> = {
   syntax: 'bits per second, or with a unit: `100Mbit`, `1Gbit`',
   parse: parseRate,
 };
-
-export const percentValue: ValueType<number> = { name: 'percentage', syntax: '`1%` to `100%`', parse: parsePercent };
 
 export const cpuLimitValue: ValueType<CpuLimit> = {
   name: 'CPU count or set',

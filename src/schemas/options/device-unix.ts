@@ -38,7 +38,7 @@ export const unixBlockOptions = {
 export const unixHotplugOptions = {
   vendorid,
   productid,
-  pci,
+  pci: { ...pci, origin: 'Incus' },
   uid,
   gid,
   mode,
@@ -50,7 +50,7 @@ export const usbOptions = {
   vendorid,
   productid,
   serial: planned(textValue, 'replug', 'Serial number of the device.', { origin: 'Incus' }),
-  busnum: planned(integerValue({ min: 0 }), 'replug', 'Number of the bus.'),
+  busnum: planned(integerValue({ min: 0 }), 'replug', 'Number of the bus.', { origin: 'Incus' }),
   devnum: planned(integerValue({ min: 0 }), 'replug', 'Number of the device on its bus.', { origin: 'Incus' }),
   uid,
   gid,

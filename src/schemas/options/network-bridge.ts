@@ -90,7 +90,11 @@ export const bridgeOptions = {
   'bgp.peers.*.address': planned(textValue, 'live', 'Address of a BGP peer.'),
   'bgp.peers.*.asn': planned(integerValue({ min: 1 }), 'live', 'AS number of a BGP peer.'),
   'bgp.peers.*.password': planned(textValue, 'live', 'Password of a BGP session.', { secret: true }),
-  'bgp.peers.*.holdtime': planned(integerValue({ min: 0 }), 'live', 'Hold time of a BGP session.', { default: '180', unit: 'seconds' }),
+  'bgp.peers.*.holdtime': planned(integerValue({ min: 0 }), 'live', 'Hold time of a BGP session.', {
+    default: '180',
+    unit: 'seconds',
+    origin: 'Incus',
+  }),
   'bgp.ipv4.nexthop': planned(ipv4Value, 'live', 'Next hop that is announced.'),
   'bgp.ipv6.nexthop': planned(ipv6Value, 'live', 'Next hop that is announced.'),
   'bridge.mode': planned(choiceValue('standard', 'fan'), 'live', 'Fan networking (Ubuntu kernels).', { default: 'standard' }),

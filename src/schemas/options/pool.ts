@@ -3,7 +3,7 @@ import { applied, type OptionTable, planned } from '../option.ts';
 import { absolutePathValue, booleanValue, integerValue, linesValue, patternValue, sizeValue, textValue } from '../value-type.ts';
 
 const user = applied(linesValue, 'live', 'Free-form text for people and tools.', { example: 'team-a' });
-const wipe = planned(booleanValue, 'immutable', 'Overwrite what the source holds.', { default: 'false' });
+const wipe = planned(booleanValue, 'immutable', 'Overwrite what the source holds.', { default: 'false', origin: 'Incus' });
 const volumeDefault = planned(textValue, 'live', 'Default of a volume option for new volumes.');
 const rsync = {
   'rsync.bwlimit': planned(sizeValue, 'live', 'Limit of transfers.', { unit: 'bytes/s' }),

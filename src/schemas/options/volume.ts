@@ -10,7 +10,7 @@ export const volumeOptions = {
   'snapshots.pattern': planned(textValue, 'live', 'Name of scheduled snapshots.', { default: 'snap%d' }),
   'security.shifted': planned(booleanValue, 'live', 'Let instances with different id ranges share it.', { default: 'false' }),
   'security.unmapped': planned(booleanValue, 'live', 'Do not map ids.', { default: 'false' }),
-  'security.shared': planned(booleanValue, 'live', 'Let several instances use a block volume.', { default: 'false' }),
+  'security.shared': planned(booleanValue, 'live', 'Let several instances use a block volume.', { default: 'false', origin: 'Incus' }),
   'initial.uid': planned(integerValue({ min: 0 }), 'immutable', 'Owner of its root directory.', { default: '0', origin: 'Incus' }),
   'initial.gid': planned(integerValue({ min: 0 }), 'immutable', 'Group of its root directory.', { default: '0', origin: 'Incus' }),
   'initial.mode': planned(modeValue, 'immutable', 'Mode of its root directory.', { default: '0711', origin: 'Incus' }),

@@ -5,9 +5,12 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { judgeKeys } from '../../../scripts/compare-lxd/judge-keys.ts';
 import type { KeyAnswers } from '../../../scripts/compare-lxd/keys.ts';
-import { optionFor } from '../../../src/schemas/registry.ts';
+import { judgeKnownKeys, type KnownKey } from '../../../scripts/compare-lxd/known-keys.ts';
+import { isOptionScope, optionFor, optionsOf } from '../../../src/schemas/registry.ts';
 
-const answers = JSON.parse(readFileSync(join(import.meta.dirname, '../../data/lxd-5.0.2/keys.json'), 'utf8')) as KeyAnswers;
+const DATA = join(import.meta.dirname, '../../data/lxd-5.0.2');
+const answers = JSON.parse(readFileSync(join(DATA, 'keys.json'), 'utf8')) as KeyAnswers;
+const knownKeys = JSON.parse(readFileSync(join(DATA, 'known-keys.json'), 'utf8')) as KnownKey[];
 
 test('keys accept what LXD 5.0.2 accepts and take effect as there, but for the differences that are meant', () => {
   const { unexpected, gone } = judgeKeys(answers);
@@ -35,4 +38,12 @@ test('an answer that changed is told', () => {
   assert.deepEqual(judgeKeys({ ...answers, values }).unexpected, ['instance limits.memory="64MiB": Lockstep accepts it']);
   const effects = answers.effects.filter(({ key }) => key !== 'environment.FOO');
   assert.deepEqual(judgeKeys({ ...answers, effects }).gone, ['instance environment.FOO: takes effect both in LXD, restart here']);
+});
+
+test("the registry calls LXD's what LXD 5.0.2 knows, and Incus' what it does not", () => {
+  assert.ok(knownKeys.length >= 300, `${knownKeys.length} keys`);
+  const originOf = (scope: string, key: string): 'LXD' | 'Incus' | 'Lockstep' | undefined =>
+    isOptionScope(scope) ? optionsOf(scope).find((option) => option.key === key)?.origin : undefined;
+  assert.deepEqual(judgeKnownKeys(knownKeys, originOf), []);
+  assert.equal(judgeKnownKeys([{ scope: 'instance', key: 'limits.cpu', known: false }], originOf).length, 1);
 });
