@@ -190,7 +190,10 @@ export function refText(ref: RefSelector): string {
 
 /** `URL[#REF][:PATH]` again. */
 export function locationText({ url, ref, path }: GitLocation): string {
-  return `${url.text}${ref.kind === 'head' ? '' : `#${refText(ref)}`}${path === '' ? '' : `:${path}`}`;
+  // A colon in the URL's own path would be read as the beginning of the inner one.
+  const colon = splitInnerPath(url.text)[0] !== url.text;
+  const hash = ref.kind === 'head' ? (colon ? '#' : '') : `#${refText(ref)}`;
+  return `${url.text}${hash}${path === '' ? '' : `:${path}`}`;
 }
 
 function printable(text: string): string {
