@@ -20,6 +20,7 @@ import type { PoolTarget } from '../../src/host/ports/storage.ts';
 import { mustRun } from '../../src/host/run/run.ts';
 import { loopsOf } from '../../src/host/storage/loop.ts';
 import { storageAddon } from '../../src/host/storage/native.ts';
+import { PoolRecords } from '../../src/host/storage/pool-records.ts';
 import { dirPool, loopPool, makeStateRoot, type StateRoot } from './state-root.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'needs root';
@@ -44,6 +45,18 @@ describe('pools on this host', { skip }, () => {
     fingerprint = (await root.images.create({ type: 'build-busybox' }, 'hash', 'uid', () => {}, signal)).fingerprint;
   });
   after(async () => await root.cleanUp());
+
+  test('pools that are made side by side agree on who made them', async () => {
+    const fresh = makeStateRoot();
+    try {
+      // The identity of a state directory is made with its first pool, so the first ones are what races.
+      const records = new PoolRecords(fresh.paths);
+      const owners = await Promise.all(Array.from({ length: 50 }, () => records.owner()));
+      assert.deepEqual(new Set(owners), new Set([await new PoolRecords(fresh.paths).owner()]));
+    } finally {
+      await fresh.cleanUp();
+    }
+  });
 
   async function make(pool: string, name: string, sizeBytes?: number): Promise<string> {
     await root.storage.createContainerVolume(pool, { name, fingerprint, ownerId: OWNER, sizeBytes }, signal);

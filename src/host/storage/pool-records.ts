@@ -13,7 +13,7 @@ const OWNER_FILE = '.owner';
 
 export class PoolRecords {
   readonly #paths: Paths;
-  #owner: string | undefined;
+  #owner: Promise<string> | undefined;
 
   constructor(paths: Paths) {
     this.#paths = paths;
@@ -21,11 +21,18 @@ export class PoolRecords {
 
   /** Identity of this state directory, made at first use. */
   async owner(): Promise<string> {
-    if (this.#owner !== undefined) return this.#owner;
+    // One reading for all: pools made side by side ask at the same time, and each would make one.
+    this.#owner ??= this.#findOwner().catch((error: unknown) => {
+      this.#owner = undefined;
+      throw error;
+    });
+    return await this.#owner;
+  }
+
+  async #findOwner(): Promise<string> {
     const path = join(this.#paths.pools, OWNER_FILE);
     const known = await readText(path);
-    this.#owner = known?.trim() ?? (await this.#makeOwner(path));
-    return this.#owner;
+    return known?.trim() ?? (await this.#makeOwner(path));
   }
 
   async #makeOwner(path: string): Promise<string> {
