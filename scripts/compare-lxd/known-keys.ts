@@ -1,6 +1,7 @@
 // Which keys of the option registry LXD knows: each is offered with a value, and only "unknown" counts, not whether the value pleases.
 import type { OptionOrigin } from '../../src/schemas/option.ts';
-import { type OptionScope, optionsOf } from '../../src/schemas/registry.ts';
+import { isOptionScope, optionFor, type OptionScope, optionsOf } from '../../src/schemas/registry.ts';
+import { askAllKeys, MEANT_UNKNOWN } from './all-keys.ts';
 import type { Outcome } from './main.ts';
 import type { Answer, LxdPeer } from './peer.ts';
 
@@ -126,12 +127,24 @@ export function judgeKnownKeys(keys: readonly KnownKey[], originOf: (scope: stri
   });
 }
 
+/** Instance keys of LXD that the registry lacks without meaning to. */
+export function judgeAllKeys(keys: readonly string[]): string[] {
+  return keys
+    .filter((key) => optionFor('instance', key) === undefined && !MEANT_UNKNOWN.has(key))
+    .map((key) => `instance ${key}: not in the registry`);
+}
+
 export async function compareKnownKeys(peer: LxdPeer): Promise<Outcome> {
+  const all = await askAllKeys(peer);
   const keys = await askKnownKeys(peer);
-  const differences = judgeKnownKeys(keys, (scope, key) => optionsOf(scope as OptionScope).find((option) => option.key === key)?.origin);
+  const originOf = (scope: string, key: string): OptionOrigin | undefined =>
+    isOptionScope(scope) ? optionsOf(scope).find((option) => option.key === key)?.origin : undefined;
   return {
-    differences,
-    summary: `${keys.length} known or unknown keys`,
-    files: { 'known-keys.json': `${JSON.stringify(keys, undefined, 1)}\n` },
+    differences: [...judgeKnownKeys(keys, originOf), ...judgeAllKeys(all)],
+    summary: `${keys.length} keys of the registry, ${all.length} instance keys of LXD`,
+    files: {
+      'known-keys.json': `${JSON.stringify(keys, undefined, 1)}\n`,
+      'instance-keys.txt': `${all.join('\n')}\n`,
+    },
   };
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { judgeKeys } from '../../../scripts/compare-lxd/judge-keys.ts';
 import type { KeyAnswers } from '../../../scripts/compare-lxd/keys.ts';
-import { judgeKnownKeys, type KnownKey } from '../../../scripts/compare-lxd/known-keys.ts';
+import { judgeAllKeys, judgeKnownKeys, type KnownKey } from '../../../scripts/compare-lxd/known-keys.ts';
 import { isOptionScope, optionFor, optionsOf } from '../../../src/schemas/registry.ts';
 
 const DATA = join(import.meta.dirname, '../../data/lxd-5.0.2');
@@ -46,4 +46,11 @@ test("the registry calls LXD's what LXD 5.0.2 knows, and Incus' what it does not
     isOptionScope(scope) ? optionsOf(scope).find((option) => option.key === key)?.origin : undefined;
   assert.deepEqual(judgeKnownKeys(knownKeys, originOf), []);
   assert.equal(judgeKnownKeys([{ scope: 'instance', key: 'limits.cpu', known: false }], originOf).length, 1);
+});
+
+test('every instance key LXD 5.0.2 has is in the registry, but for virtual machines and former names', () => {
+  const keys = readFileSync(join(DATA, 'instance-keys.txt'), 'utf8').trimEnd().split('\n');
+  assert.ok(keys.length >= 50, `${keys.length} keys`);
+  assert.deepEqual(judgeAllKeys(keys), []);
+  assert.deepEqual(judgeAllKeys(['limits.unheard_of']), ['instance limits.unheard_of: not in the registry']);
 });
