@@ -44,6 +44,8 @@ const BIN = join(import.meta.dirname, '../../bin');
 export interface HostOptions {
   /** Files of the source directory, by relative path. */
   readonly manifests?: Readonly<Record<string, string>>;
+  /** True: the flags say where manifests come from, instead of `manifests`. */
+  readonly ownSources?: boolean;
   /** More flags for lockstepd. */
   readonly flags?: readonly string[];
   /** More environment for lockstepd, e.g. LOCKSTEP_FAULT. */
@@ -108,7 +110,8 @@ export class TestHost {
 
   /** Starts the daemon and does not wait: for daemons that are expected to end. */
   spawnDaemon(env: Readonly<Record<string, string>> = {}, flags: readonly string[] = []): ChildProcess {
-    const argv = ['--source', `main=${this.manifests}`, '--state-dir', this.paths.stateDir, '--run-dir', this.paths.runDir];
+    const source = this.#options.ownSources === true ? [] : ['--source', `main=${this.manifests}`];
+    const argv = [...source, '--state-dir', this.paths.stateDir, '--run-dir', this.paths.runDir];
     const output = openSync(this.#logFile, 'a');
     try {
       const bin = this.#options.program === undefined ? BIN : join(this.#options.program, 'bin');

@@ -190,9 +190,9 @@ export function refText(ref: RefSelector): string {
 
 /** `URL[#REF][:PATH]` again. */
 export function locationText({ url, ref, path }: GitLocation): string {
-  // A colon in the URL's own path would be read as the beginning of the inner one.
-  const colon = splitInnerPath(url.text)[0] !== url.text;
-  const hash = ref.kind === 'head' ? (colon ? '#' : '') : `#${refText(ref)}`;
+  // A colon in the URL's own path would be read as the beginning of the inner one, a "#" in the inner one as that of the ref.
+  const unclear = splitInnerPath(url.text)[0] !== url.text || path.includes('#');
+  const hash = ref.kind === 'head' ? (unclear ? '#' : '') : `#${refText(ref)}`;
   return `${url.text}${hash}${path === '' ? '' : `:${path}`}`;
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import { assert as always, constantFrom, property, stringMatching } from 'fast-check';
 import { AppError } from '../../../../src/core/errors.ts';
 import { locationText, looksLikeGit, parseGitUrl, parseInnerPath, parseLocation, parseRef } from '../../../../src/sources/git/location.ts';
 
@@ -132,9 +132,9 @@ test('tells git from directories', () => {
 });
 
 test('whatever is accepted reads the same again, and holds nothing that git or ssh could take for an option', () => {
-  const word = fc.stringMatching(/^[-a-z0-9.:@/#%^~\n ]{0,20}$/);
-  fc.assert(
-    fc.property(fc.constantFrom('https://', 'ssh://', 'file://', 'git@', ''), word, (scheme, rest) => {
+  const word = stringMatching(/^[-a-z0-9.:@/#%^~\n ]{0,20}$/);
+  always(
+    property(constantFrom('https://', 'ssh://', 'file://', 'git@', ''), word, (scheme, rest) => {
       let location;
       try {
         location = parseLocation(scheme + rest);
