@@ -15,6 +15,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'status', summary: 'show the daemon and its objects', load: () => import('./commands/status.ts') },
   { name: 'get', summary: 'list objects of a kind', load: () => import('./commands/get.ts') },
   { name: 'describe', summary: 'show everything about one object', load: () => import('./commands/describe.ts') },
+  { name: 'explain', summary: 'say what a field or config key means', load: () => import('./commands/explain.ts') },
   { name: 'events', summary: 'show what happened', load: () => import('./commands/events.ts') },
   { name: 'sync', summary: 'read the sources again now', load: () => import('./commands/sync.ts') },
   { name: 'confirm', summary: 'confirm deletions that wait', load: () => import('./commands/confirm.ts') },

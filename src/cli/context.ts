@@ -1,4 +1,5 @@
 // What a command is given: the client, the output, and the common options.
+import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { ApiClient } from './client.ts';
 import type { ObjectStatus } from '../api/types.ts';
@@ -32,4 +33,16 @@ export async function findObject(context: Context, text: string): Promise<Object
     });
   }
   return found;
+}
+
+/** Directories the daemon reads that can be read here, too. Throws when there is none. */
+export async function findLocalPaths({ client }: Context): Promise<string[]> {
+  const { sources } = await client.status();
+  const paths: string[] = [];
+  for (const { location } of sources)
+    if (location.startsWith('/') && (await stat(location).catch(() => undefined)) !== undefined) paths.push(location);
+  if (paths.length > 0) return paths;
+  throw new ClientError('None of the sources of the daemon is a directory of this machine.', {
+    hint: 'Name the manifests: files or directories.',
+  });
 }

@@ -1,22 +1,37 @@
 // lockstep describe: everything about one object.
 import type { ObjectDescription } from '../../api/types.ts';
 import { refKey } from '../../core/ref.ts';
-import { findObject, type Define } from '../context.ts';
+import { type Context, type Define, findLocalPaths, findObject } from '../context.ts';
+import { usageError } from '../errors.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { Output } from '../output.ts';
 import { clean, localTime } from '../text.ts';
 import { detailText } from './get.ts';
 
 export const define: Define = (command, run) => {
-  command.argument('<object>', 'NAME, Kind/NAME or Kind/PROJECT/PARENT/NAME').action((text: string) =>
-    run(async (context) => {
-      const { ref } = await findObject(context, text);
-      const description = await context.client.describe(ref);
-      if (!(await context.output.data(description))) await printDescription(description, context.output);
-      return EXIT.done;
-    }),
-  );
+  command
+    .argument('<object>', 'NAME, Kind/NAME or Kind/PROJECT/PARENT/NAME')
+    .argument('[paths...]', 'with --merged: manifests to read instead of the sources of the daemon')
+    .option('--merged', 'show every value, profiles merged, and where it comes from; with paths, no daemon is needed')
+    .action((text: string, paths: string[], options: { readonly merged?: boolean }) =>
+      run(async (context) => {
+        if (options.merged === true) return await merged(text, paths, context);
+        if (paths.length > 0) throw usageError('Paths go with --merged.', 'For example: lockstep describe --merged web manifests/');
+        const { ref } = await findObject(context, text);
+        const description = await context.client.describe(ref);
+        if (!(await context.output.data(description))) await printDescription(description, context.output);
+        return EXIT.done;
+      }),
+    );
 };
+
+async function merged(text: string, paths: readonly string[], context: Context): Promise<number> {
+  const { describeMerged, mergedText } = await import('../offline/describe-merged.ts');
+  const view = await describeMerged(text, paths.length > 0 ? paths : await findLocalPaths(context), context.project);
+  if (await context.output.data(view)) return EXIT.done;
+  for (const line of mergedText(view).trimEnd().split('\n')) context.output.line(line);
+  return EXIT.done;
+}
 
 async function printDescription(description: ObjectDescription, output: Output): Promise<void> {
   const { status } = description;
