@@ -7,6 +7,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { needsRoot, slowness, startHost, type TestHost } from './harness.ts';
 import { foundation, instance, instances } from './manifests.ts';
 
+/** Emulated machines take seconds for each start. */
+const COUNT = slowness > 1 ? 5 : 20;
+/** Of the boundaries, every so many is tried. */
+const STRIDE = slowness > 1 ? 8 : 1;
+
 /** What is on the host for instances, whoever believes what: monitors, veths, volumes, directories. */
 async function countedThings(host: TestHost): Promise<Record<string, number>> {
   const dump = await host.dump();
@@ -25,7 +30,7 @@ function all(count: number): Record<string, number> {
 
 describe('kill -9 of the daemon', { skip: needsRoot }, () => {
   test(
-    'amid 20 creates: the next start ends with exactly 20, and removing them leaves nothing',
+    `amid ${COUNT} creates: the next start ends with exactly as many, and removing them leaves nothing`,
     { timeout: 240_000 * slowness },
     async (t) => {
       await using host = await startHost(t, { start: false });
@@ -33,13 +38,13 @@ describe('kill -9 of the daemon', { skip: needsRoot }, () => {
       await host.start();
       await host.waitReady();
       const before = await host.dump();
-      for (const afterMs of [60, 180, 330]) {
-        host.write('b.yaml', instances(20));
+      for (const afterMs of [60, 180, 330].map((ms) => ms * slowness)) {
+        host.write('b.yaml', instances(COUNT));
         await sleep(afterMs);
         await host.kill9();
         await host.start();
         await host.waitReady();
-        assert.deepEqual(await countedThings(host), all(20), `killed after ${afterMs} ms`);
+        assert.deepEqual(await countedThings(host), all(COUNT), `killed after ${afterMs} ms`);
 
         host.remove('b.yaml');
         await host.eventually('the deletion asks to be confirmed, each time', async () => (await host.status()).confirmations.length === 1);
@@ -75,9 +80,9 @@ describe('kill -9 of the daemon', { skip: needsRoot }, () => {
 
 type Files = (prefix: string) => Record<string, string>;
 
-/** Goes from `before` to `after` killed at boundary 1, 2, 3 ... until a run ends without being killed; returns how many were visited. */
+/** Goes from `before` to `after` killed at one boundary after the other, until a run ends without being killed; returns how many there are at most. */
 async function visitAll(t: Parameters<typeof startHost>[0], before: Files | undefined, after: Files): Promise<number> {
-  for (let killAt = 1; ; killAt++) {
+  for (let killAt = 1; ; killAt += STRIDE) {
     await using host = await startHost(t, { start: false });
     if (before !== undefined) {
       for (const [file, text] of Object.entries(before(host.prefix))) host.write(file, text);
@@ -86,8 +91,8 @@ async function visitAll(t: Parameters<typeof startHost>[0], before: Files | unde
       await host.stop();
     }
     for (const [file, text] of Object.entries(after(host.prefix))) host.write(file, text);
-    host.spawnDaemon({ LOCKSTEP_FAULT: `kill@${killAt}` }, ['--once', '--timeout', '60s']);
-    const code = await host.exited();
+    host.spawnDaemon({ LOCKSTEP_FAULT: `kill@${killAt}` }, ['--once', '--timeout', `${60 * slowness}s`]);
+    const code = await host.exited(90_000);
     if (code === 0) return killAt - 1;
     assert.equal(code, 128 + 9, `killed at boundary ${killAt}\n${host.log}`);
     await host.start();
