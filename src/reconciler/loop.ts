@@ -91,6 +91,8 @@ export class Reconciler {
   #roundTimer: NodeJS.Timeout | undefined;
   #resync: NodeJS.Timeout | undefined;
   #sourcesChanged = true;
+  /** What the sources say is in the ledger and tracked. */
+  #desiredTaken = false;
   #ready = false;
   #lastRoundMs = 0;
   #problemsHash = '';
@@ -147,7 +149,8 @@ export class Reconciler {
   async drain(on: boolean, patienceMs: number): Promise<void> {
     if (this.#draining.set(on)) for (const key of this.tracker.objects.keys()) this.look(key);
     const patience = AbortSignal.timeout(patienceMs);
-    while (on && this.#runs.count > 0 && !patience.aborted) await this.changed(patience);
+    if (!on) return;
+    while (this.#runs.count > 0 && !patience.aborted) await this.changed(patience);
   }
 
   /** Nothing runs and nothing is about to be looked at. */
@@ -287,7 +290,12 @@ export class Reconciler {
     if (this.#sourcesChanged) {
       this.#sourcesChanged = false;
       const different = await this.#o.sources.refresh(this.#stop.signal);
-      if (different || !this.#ready) this.#takeDesired();
+      if (different || !this.#ready) this.#desiredTaken = false;
+    }
+    // Also what an earlier round has read and could not write down.
+    if (!this.#desiredTaken) {
+      this.#takeDesired();
+      this.#desiredTaken = true;
     }
     // An object with a run under way is looked at when the run ends.
     const keys = [...this.#dirty].filter((key) => this.tracker.objects.get(key)?.running !== true);
@@ -314,15 +322,28 @@ export class Reconciler {
   #takeDesired(): void {
     const { ledger, kinds, sources, clock } = this.#o;
     const rows = [...this.tracker.objects.values()].map((tracked) => tracked.row);
-    this.#desired = computeDesired(sources.inputs(), rows, kinds, this.desiredCache, this.#desired.objects);
+    const wanted = computeDesired(sources.inputs(), rows, kinds, this.desiredCache, this.#desired.objects);
     const now = clock.now();
-    const changed: ObjectRow[] = [];
-    const takenOver: ObjectRow[] = [];
-    for (const [key, desired] of this.#desired.objects) {
+    const taken: { row: ObjectRow; desired: DesiredObject; before: Tracked | undefined }[] = [];
+    for (const [key, desired] of wanted.objects) {
       const before = this.tracker.objects.get(key);
       const row = desired.kept && before !== undefined ? before.row : rowFor(desired, before?.row, uuidv7(now), now);
-      if (rowDiffers(before?.row, row)) changed.push(row);
-      if (before !== undefined && before.row.source !== row.source) takenOver.push(before.row);
+      taken.push({ row, desired, before });
+    }
+    const changed = taken.filter(({ row, before }) => rowDiffers(before?.row, row));
+    if (changed.length > 0) {
+      // First of all: what could not be written down (a full disk) must not be worked on, and is taken again by the next round.
+      ledger.transaction(() => {
+        for (const { row } of changed) ledger.objects.put(row);
+        for (const { row, before } of taken) {
+          if (before === undefined || before.row.source === row.source) continue;
+          // What was made through the API and is now declared by a manifest is the manifest's: it must not come back when that goes.
+          if (sources.find(before.row.source)?.snapshot?.stored === true) ledger.documents.remove(before.row.ref);
+        }
+      });
+    }
+    this.#desired = wanted;
+    for (const { row, desired, before } of taken) {
       const tracked = before ?? this.tracker.add(row, recordedFrom(row, ledger, false), []);
       tracked.row = row;
       this.#adopt(tracked, desired);
@@ -337,13 +358,6 @@ export class Reconciler {
       tracked.desired = undefined;
       tracked.readiness = undefined;
       this.#dirty.add(tracked.key);
-    }
-    if (changed.length > 0) {
-      ledger.transaction(() => {
-        for (const row of changed) ledger.objects.put(row);
-        // What was made through the API and is now declared by a manifest is the manifest's: it must not come back when that goes.
-        for (const row of takenOver) if (sources.find(row.source)?.snapshot?.stored === true) ledger.documents.remove(row.ref);
-      });
     }
     this.#reportProblems();
   }

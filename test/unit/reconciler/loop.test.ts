@@ -42,6 +42,30 @@ describe('the loop', () => {
     assert.deepEqual(engine.world.applied, [`set ${WEB}`]);
   });
 
+  test('what cannot be written down is not worked on, and is taken up once it can', async () => {
+    const engine = await started({ 'a.yaml': POOL + IMAGE });
+    await engine.until(() => engine.ready(FAST), 'the pool');
+    await engine.idle();
+    const { ledger } = engine;
+    const transaction = ledger.transaction.bind(ledger);
+    let refused = 0;
+    ledger.transaction = () => {
+      refused++;
+      throw new AppError('DISK_FULL');
+    };
+    engine.write('b.yaml', instance('web'));
+    await engine.until(() => refused > 0, 'the full disk');
+    assert.deepEqual(engine.world.applied, [`create ${FAST}`]);
+    ledger.transaction = transaction;
+    let known = false;
+    engine.world.delay = async () => {
+      known = ledger.objects.all().some((row) => row.ref.name === 'web');
+    };
+    engine.reconciler.look(FAST);
+    await engine.until(() => engine.ready(WEB), 'the instance');
+    assert.ok(known, 'it was in the ledger before it was made');
+  });
+
   test('what changes after the first reading and before watching begins is seen', async () => {
     const engine = new Engine();
     engines.push(engine);
