@@ -9,7 +9,8 @@ for_what=${1:-start}
 # lxc-dev and libnl: to build. lxc and the rest: to run; which is for what is told by `lockstep doctor`.
 packages='g++ make pkg-config lxc lxc-dev libnl-3-dev libnl-route-3-dev
   btrfs-progs dnsmasq-base nftables iproute2 busybox-static mmdebstrap
-  zstd xz-utils attr acl uidmap squashfs-tools kmod mount'
+  zstd xz-utils attr acl uidmap squashfs-tools kmod mount
+  git openssh-client ca-certificates'
 
 say() { echo "setup: $*" >&2; }
 

@@ -28,6 +28,10 @@ interface Tool {
 const TOOLS: readonly Tool[] = [
   { program: 'nft', required: true, use: 'networks' },
   { program: 'dnsmasq', required: true, use: 'DHCP and DNS on networks' },
+  { program: 'git', required: false, use: 'manifests from git repositories' },
+  { program: 'ssh', required: false, use: 'git over ssh' },
+  { program: 'ssh-keygen', required: false, use: 'commits signed with ssh keys' },
+  { program: 'gpg', required: false, use: 'commits signed with OpenPGP keys' },
   { program: 'mkfs.btrfs', required: true, use: 'btrfs pools' },
   { program: 'btrfs', required: true, use: 'btrfs pools' },
   { program: 'losetup', required: true, use: 'pools in a loop file' },

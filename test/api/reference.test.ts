@@ -6,6 +6,7 @@ import { describe, it } from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { OpenApiDocument } from '../../src/api/openapi.ts';
 import { createApi } from '../../src/api/server.ts';
+import { WebhookReceiver } from '../../src/api/webhooks/receiver.ts';
 import { silentLog } from '../../src/core/log.ts';
 import { COMMANDS } from '../../src/cli/commands.ts';
 import { FakeControl, FakeEvents, FULL_PLAN, WEB } from './fake-control.ts';
@@ -21,6 +22,7 @@ async function served(): Promise<OpenApiDocument> {
     metrics: async () => '',
     log: silentLog,
     version: '0.1.0',
+    webhooks: new WebhookReceiver({ sources: [], moved: () => assert.fail(), log: silentLog }),
   });
   const reply = await api.inject({ url: '/openapi.json' });
   await api.close();

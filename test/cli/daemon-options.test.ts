@@ -1,0 +1,112 @@
+// lockstepd's flags and config file.
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { AppError } from '../../src/core/errors.ts';
+import { type DaemonOptions, parseDaemonOptions } from '../../src/daemon-options.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+
+function parse(...argv: string[]): DaemonOptions {
+  const options = parseDaemonOptions(argv);
+  assert.ok(typeof options === 'object');
+  return options;
+}
+
+function withConfig<T>(text: string, use: (file: string) => T): T {
+  const directory = mkdtempSync(join(tmpdir(), 'lockstep-options-'));
+  try {
+    writeFileSync(join(directory, 'lockstep.yaml'), text);
+    return use(join(directory, 'lockstep.yaml'));
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+function refused(config: string, message: RegExp): void {
+  withConfig(config, (file) => {
+    assert.throws(
+      () => parse('--config', file),
+      (error) => error instanceof AppError && message.test(error.message),
+      config,
+    );
+  });
+}
+
+test('sources are directories or git repositories', () => {
+  const { sources, webhooks } = parse(
+    '--source',
+    'here=/srv/m',
+    '--source',
+    'https://e.com/ops/hosts.git#main:a',
+    '--source',
+    'g=git@e.com:x.git',
+  );
+  assert.deepEqual(
+    sources.map((source) => [source.name, 'git' in source ? `${source.git.url.text} ${source.git.path}` : source.directory]),
+    [
+      ['here', '/srv/m'],
+      ['hosts', 'https://e.com/ops/hosts.git a'],
+      ['g', 'git@e.com:x.git '],
+    ],
+  );
+  assert.equal(webhooks, undefined, 'nothing listens by itself');
+});
+
+test('hostile sources are refused', () => {
+  for (const source of [
+    'x=ext::sh -c id',
+    'x=https://e.com/h.git#--upload-pack=id',
+    'x=ssh://-oProxyCommand=id/h',
+    'x=https://e.com/h.git:../etc',
+    'x=git://e.com/h',
+  ]) {
+    assert.throws(() => parse('--source', source), AppError, source);
+  }
+  assert.throws(() => parse('--source', 'a=/x', '--source', 'a=https://e.com/h.git'), /Two sources have the name "a"/);
+  assert.throws(() => parse('--source', 'api=https://e.com/h.git'), /kept for objects/);
+});
+
+test('the config file holds sources in full, and where webhooks are taken', () => {
+  const config = `
+sources:
+  - here=/srv/m
+  - { directory: /srv/n }
+  - { name: prod, url: "https://e.com/h.git", ref: { tag: v1 }, webhook: { type: gitea, secretFile: /etc/s } }
+webhooks: { listen: "[::1]:9797" }
+`;
+  const { sources, webhooks } = withConfig(config, (file) => parse('--config', file));
+  assert.deepEqual(
+    sources.map((source) => source.name),
+    ['here', 'n', 'prod'],
+  );
+  const prod = sources[2];
+  assert.ok(prod !== undefined && 'git' in prod);
+  assert.deepEqual(prod.webhook, { type: 'gitea', secretFile: '/etc/s' });
+  assert.deepEqual(webhooks, { host: '::1', port: 9797 });
+});
+
+test('what the config file cannot mean is refused', () => {
+  refused('sources: [{ name: a }]', /neither a "directory" nor a "url"/);
+  refused('sources: [{ name: a, directory: /x, ref: { tag: v1 } }]', /only for git/);
+  refused('sources: [{ name: a, url: "https://e.com/h.git", refs: x }]', /unknown key "refs"/);
+  refused('sources: [{ name: a, url: "https://e.com/h.git", webhook: { type: github } }]', /secretFile/);
+  refused('sources: [{ name: a, url: "https://e.com/h.git", webhook: { type: other, secretFile: /s } }]', /one of github/);
+  refused('webhooks: { listen: "9797" }', /ADDRESS:PORT/);
+  refused('webhooks: { listen: "127.0.0.1:99999" }', /ADDRESS:PORT/);
+  refused('webhooks: { port: 1 }', /unknown key "port"/);
+});
+
+test('the sample config works, also with all that is commented out in it', () => {
+  const sample = readFileSync(join(ROOT, 'packaging/lockstep.yaml'), 'utf8');
+  withConfig(sample, (file) => assert.equal(parse('--config', file).sources.length, 1));
+  const all = sample.replace(/^(\s*)# (?=- |  |webhooks:|socketGroup:)/gm, '$1').replace('  - prod=https', '  - other=https');
+  const options = withConfig(all, (file) => parse('--config', file));
+  assert.deepEqual(
+    options.sources.map((source) => source.name),
+    ['manifests', 'other', 'prod'],
+  );
+  assert.deepEqual(options.webhooks, { host: '127.0.0.1', port: 9797 });
+});
