@@ -60,6 +60,8 @@ describe('the helper', { skip: nativeProblem() ?? false, timeout: 60_000 }, () =
   test('it runs from a copy in memory and ends with the daemon', async () => {
     const helper = new Helper(silentLog);
     const pid = helper.pid ?? 0;
+    // While execve is under way the program is not mapped yet.
+    for (let tries = 0; tries < 400 && !/memfd:lockstep-helper/.test(readFileSync(`/proc/${pid}/maps`, 'utf8')); tries++) await sleep(5);
     assert.match(readFileSync(`/proc/${pid}/maps`, 'utf8'), /memfd:lockstep-helper/);
     helper.close();
     helper.close();
