@@ -14,10 +14,31 @@ export function editorSchemaOf(kind: KindName): Json {
   return { $schema: DIALECT, title: kind, ...documentOf(kind) };
 }
 
-/** One schema for documents of every kind. */
+/**
+ * One schema for documents of every kind. By `if` and not by `oneOf`: an editor then knows from `kind` alone what is meant, offers all kinds
+ * while there is none, and underlines the wrong field instead of the whole document.
+ */
 export function editorSchema(): Json {
   const $defs = Object.fromEntries(ALL_KINDS.map((kind) => [kind, documentOf(kind)]));
-  return { $schema: DIALECT, title: 'Lockstep manifest', oneOf: ALL_KINDS.map((kind) => ({ $ref: `#/$defs/${kind}` })), $defs };
+  const envelope = {
+    apiVersion: { const: 'lockstep/v1', description: 'Version of the manifest language.' },
+    kind: { enum: [...ALL_KINDS], description: 'What is declared.' },
+  };
+  const allOf = ALL_KINDS.map((kind) => whenConst('kind', kind, { $ref: `#/$defs/${kind}` }));
+  return {
+    $schema: DIALECT,
+    title: 'Lockstep manifest',
+    type: 'object',
+    properties: envelope,
+    required: ['apiVersion', 'kind'],
+    allOf,
+    $defs,
+  };
+}
+
+function whenConst(property: string, value: string, schema: Json): Json {
+  // oxlint-disable-next-line unicorn/no-thenable -- the keyword of JSON Schema
+  return { if: { properties: { [property]: { const: value } }, required: [property] }, then: schema };
 }
 
 function documentOf(kind: KindName): Json {
@@ -28,7 +49,7 @@ function documentOf(kind: KindName): Json {
   const properties = spec['properties'] as Json;
   if (kind === 'Instance' || kind === 'Profile') {
     properties['config'] = { ...(properties['config'] as Json), ...optionMap('instance') };
-    properties['devices'] = { ...withoutPatterns(properties['devices'] as Json), additionalProperties: { oneOf: deviceSchemas() } };
+    properties['devices'] = { ...withoutPatterns(properties['devices'] as Json), additionalProperties: deviceSchema() };
   } else if (kind === 'Network') {
     properties['config'] = { ...(properties['config'] as Json), ...optionMap('network/bridge') };
   } else if (kind === 'InstanceSet') {
@@ -42,11 +63,7 @@ function documentOf(kind: KindName): Json {
       properties[direction] = { ...(properties[direction] as Json), items: optionMap('network-acl/rule', 'planned') };
   } else if (kind === 'StoragePool') {
     const drivers = OPTION_SCOPES.filter((scope) => scope.startsWith('pool/') && !PLANNED_SCOPES.has(scope));
-    spec['allOf'] = drivers.map((scope) => ({
-      if: { properties: { driver: { const: scope.slice('pool/'.length) } } },
-      // oxlint-disable-next-line unicorn/no-thenable -- the keyword of JSON Schema
-      then: { properties: { config: optionMap(scope) } },
-    }));
+    spec['allOf'] = drivers.map((scope) => whenConst('driver', scope.slice('pool/'.length), { properties: { config: optionMap(scope) } }));
   }
   return document;
 }
@@ -56,19 +73,15 @@ function withoutPatterns(schema: Json): Json {
   return rest;
 }
 
-function deviceSchemas(): Json[] {
+function deviceSchema(): Json {
   const scopes = OPTION_SCOPES.filter((scope) => scope.startsWith('device/') && !PLANNED_SCOPES.has(scope));
-  return scopes.map((scope) => {
-    const type = scope.slice('device/'.length);
+  const types = scopes.map((scope) => scope.slice('device/'.length));
+  const allOf = scopes.map((scope, at) => {
     const { properties } = optionMap(scope);
-    return {
-      type: 'object',
-      title: `device of type ${type}`,
-      properties: { type: { const: type, description: 'Type of the device.' }, ...(properties as Json) },
-      required: ['type'],
-      additionalProperties: false,
-    };
+    const type = { const: types[at], description: 'Type of the device.' };
+    return whenConst('type', types[at]!, { properties: { type, ...(properties as Json) }, additionalProperties: false });
   });
+  return { type: 'object', properties: { type: { enum: types, description: 'Type of the device.' } }, required: ['type'], allOf };
 }
 
 function optionMap(scope: OptionScope, status: OptionStatus = 'applied'): Json {
