@@ -1,7 +1,6 @@
 // The one place that runs git, through simple-git: fixed settings, an environment of its own, a deadline, an output limit, and exit codes that
 // count. Nothing of the host's or the user's git configuration is read, no hook or helper runs, nothing is asked on a terminal.
 import { randomUUID } from 'node:crypto';
-import { simpleGit } from 'simple-git';
 import { AppError } from '../../core/errors.ts';
 import { endMarked, MARK } from './leftovers.ts';
 
@@ -70,6 +69,8 @@ export async function git(argv: readonly string[], call: GitCall): Promise<GitOu
   const command = argv[0] ?? '';
   if (argv.some((argument) => argument.includes('\0'))) throw new AppError('VALUE_INVALID', {}, { message: 'A git argument holds NUL.' });
   if (call.signal.aborted) throw stopped(command, call.signal);
+  // Loaded only where a source needs it.
+  const { simpleGit } = await import('simple-git');
   const limit = call.maxOutputBytes ?? MAX_OUTPUT;
   const mark = randomUUID();
   const stop = new AbortController();

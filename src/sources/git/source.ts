@@ -16,7 +16,7 @@ import { locationText, refText } from './location.ts';
 import type { Mirror, Mirrors } from './mirror.ts';
 import type { GitOptions } from './options.ts';
 import { type GoodRecord, readRecord, recordFile, writeRecord } from './record.ts';
-import { type Choice, choose } from './remote-refs.ts';
+import { type Choice, choose, type RemoteRefs } from './remote-refs.ts';
 import { compareVersions, parseVersion } from './semver.ts';
 import { verifySigned } from './verify.ts';
 
@@ -41,6 +41,8 @@ const JITTER = 0.1;
 /** However often a webhook calls. */
 const POKE_GAP_MS = 2000;
 const REFRESH_MORE_MS = 5000;
+
+const NO_REFS: RemoteRefs = { head: undefined, refs: new Map() };
 
 interface Good {
   readonly commit: string;
@@ -210,7 +212,9 @@ export class GitSource implements Source {
     const mirror = this.#mirror;
     let choice: Choice | undefined;
     try {
-      choice = choose(this.#git.ref, await mirror.list(askedAt, signal));
+      const { ref } = this.#git;
+      // A commit's id says everything: no remote has to be asked for one that is here.
+      choice = choose(ref, ref.kind === 'commit' ? NO_REFS : await mirror.list(askedAt, signal));
       if (choice === undefined) throw this.#noSuchRef();
       const id = (await mirror.has(choice.id, signal)) ? choice.id : await mirror.fetch(choice, signal);
       choice = { ...choice, id, commit: await mirror.commitOf(id, signal) };
