@@ -33,6 +33,7 @@ describe('a new instance', () => {
   it('is defined before anything else of it is made', async () => {
     const bench = await running();
     assert.deepEqual(bench.steps, ['define', 'volume', 'device nodes', `lease ${UID}.eth0`, 'record', 'start']);
+    assert.deepEqual(bench.progress, ['making the root file system from busybox']);
   });
 
   it('is planned while its image is missing, and fails with a code if it is tried', async () => {

@@ -111,6 +111,8 @@ export class Bench {
   killAfter: number | undefined;
   /** Names of the steps that were carried out. */
   readonly steps: string[] = [];
+  /** What people were told meanwhile. */
+  readonly progress: string[] = [];
 
   declare(spec: string): this {
     this.desired = specFrom(manifest(spec));
@@ -202,7 +204,7 @@ export class Bench {
         this.steps.push(name);
         return work();
       },
-      progress: () => undefined,
+      progress: (text) => void this.progress.push(text),
     });
     if (outcome === 'done') {
       this.waiting = undefined;

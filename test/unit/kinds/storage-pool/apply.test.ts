@@ -23,6 +23,7 @@ class Bench {
   readonly storage = new MemoryStorage(this.images);
   readonly host = { storage: this.storage, images: this.images } as unknown as Host;
   applied: StoragePoolSpec | undefined;
+  readonly progress: string[] = [];
 
   view(): HostView {
     const { storage, images } = this;
@@ -44,7 +45,7 @@ class Bench {
     assert.notEqual(now.is, 'unknown');
     const actual = now.is === 'present' ? now.actual : undefined;
     const steps = storagePoolKind.diff({ ref, desired, actual, recorded: recordedOf(ref, { applied: this.applied }), facts });
-    const run: ApplyRun = { signal, step: async (_name, work) => await work(), progress: () => {} };
+    const run: ApplyRun = { signal, step: async (_name, work) => await work(), progress: (text) => void this.progress.push(text) };
     for (const { change } of steps) {
       assert.ok(storagePoolKind.holds(change, now), `${change.do} holds right after it was planned`);
       await storagePoolKind.apply(this.host, ref, change, run);
@@ -62,6 +63,7 @@ class Bench {
 test('a pool is made, grown, activated after a reboot, and removed without remains', async () => {
   const bench = new Bench();
   await bench.settle(LOOP);
+  assert.deepEqual(bench.progress, ['making a pool of 10GiB']);
   await bench.settle({ ...LOOP, sizeBytes: 20 * GIB });
   assert.equal(bench.storage.facts.backings.get('/state/disks/fast.img')?.sizeBytes, 20 * GIB);
   bench.storage.reboot();
