@@ -55,11 +55,9 @@ describe('kill -9 of the daemon', { skip: needsRoot }, () => {
         await host.waitReady();
         assert.deepEqual(await countedThings(host), all(0), `deletion killed after ${afterMs} ms`);
       }
-      const volatile = /pid|\blockstepd\b|helper|main\.ts/;
-      assert.deepEqual(
-        (await host.dump()).filter((line) => !volatile.test(line)),
-        before.filter((line) => !volatile.test(line)),
-      );
+      // Tombstones keep their id ranges; the prefix's own cgroup directory is made by the first start and stays.
+      const comparable = (line: string): boolean => !line.startsWith('claim ') && !/^cgroup .*\.lockstep$/.test(line);
+      assert.deepEqual((await host.dump()).filter(comparable), before.filter(comparable));
     },
   );
 
