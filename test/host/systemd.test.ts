@@ -126,8 +126,8 @@ test(
     });
 
     await t.test('a stopped service leaves containers, and a guest reboots and gets its address back without it', async () => {
-      // Waits inside for a file, because nobody can start a command there without a daemon.
-      await guest(host, 'web', 'sh', '-c', '(until [ -e /tmp/go ]; do sleep 0.1; done; reboot -f) > /dev/null 2>&1 &');
+      // It waits inside for somebody to call, because nobody can start a command there without a daemon.
+      await guest(host, 'web', 'sh', '-c', '(nc -l -p 7778 < /dev/null; reboot -f) > /dev/null 2>&1 &');
       await service.systemctl('stop');
       assert.equal(await service.show('ActiveState'), 'inactive');
       assert.equal(await service.show('Result'), 'success');
@@ -139,7 +139,9 @@ test(
         'monitors and guests are no part of the service',
       );
 
-      writeFileSync(`/proc/${init}/root/tmp/go`, '');
+      createConnection({ host: address, port: 7778 })
+        .on('error', () => undefined)
+        .end();
       await host.eventually('it has rebooted', () => ![undefined, init].includes(findInit(host, 'web')));
       await host.eventually('it has its address again', async () => (await page(address)).includes('hello'));
       const after = initPid(host, 'web');
