@@ -25,7 +25,7 @@ const build = closed(
       Type.String({
         pattern: String.raw`^https?://[^\s"'<>\u0000-\u001f\u007f]{1,1000}$`,
         description: "Debian mirror. Default: the host's.",
-        examples: ['https://deb.debian.org/debian'],
+        examples: ['https://mirror.example.org/debian'],
       }),
     ),
   },
