@@ -274,7 +274,7 @@ export class ReconcilerControl implements Control {
 
   #sources(objects: readonly ObjectStatus[]): SourceStatus[] {
     const counts = Map.groupBy(objects, (object) => object.source);
-    const { problems } = this.#o.reconciler.desired;
+    const { problems } = this.#o.reconciler.intake.desired;
     return this.#o.sources.entries.map(({ source, snapshot, error, lastRead }) => {
       const files = new Set(snapshot?.files.map((file) => file.path));
       return {

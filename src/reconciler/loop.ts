@@ -11,20 +11,19 @@
 import type { Clock } from '../core/clock.ts';
 import { errorText } from '../core/errors.ts';
 import type { EventSink } from '../core/events.ts';
-import { hashOf, uuidv7 } from '../core/hash.ts';
 import type { Log } from '../core/log.ts';
-import { type KindName, type RefKey, refKey, refText } from '../core/ref.ts';
+import { type KindName, type RefKey, refText } from '../core/ref.ts';
 import type { CachedHostView } from '../host/view.ts';
-import type { KindTable, Observed, Recorded } from '../kinds/kind.ts';
+import type { KindTable } from '../kinds/kind.ts';
 import type { Ledger, ObjectRow } from '../state/ledger.ts';
 import { Alarm } from './alarm.ts';
 import { Deletions } from './deletions.ts';
 import { Draining, heldForShutdown } from './draining.ts';
-import { computeDesired, type DesiredCache, type DesiredObject, type DesiredState, emptyDesiredCache } from './desired.ts';
 import type { Executor } from './execute.ts';
+import { Intake } from './intake.ts';
 import { observe } from './observe.ts';
 import { type BaseFacts, type ObjectPlan, plan, type PlanInput } from './plan.ts';
-import { appliedOf, forgetObject, forgetTombstone, recordApplied, recordedFrom, rowDiffers, rowFor } from './recording.ts';
+import { appliedOf, forgetObject, forgetTombstone, recordApplied, recordedFrom } from './recording.ts';
 import { Runs } from './runs.ts';
 import type { SourceSet } from './source-set.ts';
 import { type Tracked, Tracker, updateConditions } from './tracker.ts';
@@ -76,17 +75,15 @@ type RoundKey = RefKey | 'round';
 export class Reconciler {
   readonly tracker: Tracker;
   readonly #o: ReconcilerOptions;
+  readonly intake: Intake;
   readonly #deletions: Deletions;
   readonly #runs: Runs;
   readonly #alarm: Alarm<RoundKey>;
   readonly #draining: Draining;
   readonly #dirty = new Set<RefKey>();
-  /** Previews read it as well. */
-  readonly desiredCache: DesiredCache = emptyDesiredCache();
   readonly #stop = new AbortController();
   readonly #waiters = new Set<() => void>();
   readonly #random: () => number;
-  #desired: DesiredState = { objects: new Map(), unresolved: new Map(), problems: [], complete: new Set() };
   #round: Promise<void> | undefined;
   #roundTimer: NodeJS.Timeout | undefined;
   #resync: NodeJS.Timeout | undefined;
@@ -95,12 +92,17 @@ export class Reconciler {
   #desiredTaken = false;
   #ready = false;
   #lastRoundMs = 0;
-  #problemsHash = '';
 
   constructor(options: ReconcilerOptions) {
     this.#o = options;
     this.#random = options.random ?? Math.random;
     this.tracker = new Tracker(options.kinds);
+    this.intake = new Intake({
+      ...options,
+      tracker: this.tracker,
+      look: (key) => this.#dirty.add(key),
+      conditionChanged: (tracked, now) => this.#reportCondition(tracked, now),
+    });
     this.#deletions = new Deletions(options.ledger, options.sources, options.events);
     this.#alarm = new Alarm(options.clock, (keys) => keys.forEach((key) => (key === 'round' ? this.#schedule() : this.look(key))));
     this.#draining = new Draining(options.ledger.meta, options.facts.bootId);
@@ -131,10 +133,6 @@ export class Reconciler {
   /** Ledger recovered, and the first full observe and plan done. */
   get ready(): boolean {
     return this.#ready;
-  }
-
-  get desired(): DesiredState {
-    return this.#desired;
   }
 
   /** The host is being shut down: nothing is changed any more. */
@@ -294,7 +292,7 @@ export class Reconciler {
     }
     // Also what an earlier round has read and could not write down.
     if (!this.#desiredTaken) {
-      this.#takeDesired();
+      this.intake.take();
       this.#desiredTaken = true;
     }
     // An object with a run under way is looked at when the run ends.
@@ -318,84 +316,6 @@ export class Reconciler {
     }
   }
 
-  /** Recomputes desired state and brings ledger rows and tracked objects in line with it. */
-  #takeDesired(): void {
-    const { ledger, kinds, sources, clock } = this.#o;
-    const rows = [...this.tracker.objects.values()].map((tracked) => tracked.row);
-    const wanted = computeDesired(sources.inputs(), rows, kinds, this.desiredCache, this.#desired.objects);
-    const now = clock.now();
-    const taken: { row: ObjectRow; desired: DesiredObject; before: Tracked | undefined }[] = [];
-    for (const [key, desired] of wanted.objects) {
-      const before = this.tracker.objects.get(key);
-      const row = desired.kept && before !== undefined ? before.row : rowFor(desired, before?.row, uuidv7(now), now);
-      taken.push({ row, desired, before });
-    }
-    const changed = taken.filter(({ row, before }) => rowDiffers(before?.row, row));
-    if (changed.length > 0) {
-      // First of all: what could not be written down (a full disk) must not be worked on, and is taken again by the next round.
-      ledger.transaction(() => {
-        for (const { row } of changed) ledger.objects.put(row);
-        for (const { row, before } of taken) {
-          if (before === undefined || before.row.source === row.source) continue;
-          // What was made through the API and is now declared by a manifest is the manifest's: it must not come back when that goes.
-          if (sources.find(before.row.source)?.snapshot?.stored === true) ledger.documents.remove(before.row.ref);
-        }
-      });
-    }
-    this.#desired = wanted;
-    for (const { row, desired, before } of taken) {
-      const tracked = before ?? this.tracker.add(row, recordedFrom(row, ledger, false), []);
-      tracked.row = row;
-      this.#adopt(tracked, desired);
-    }
-    for (const tracked of this.tracker.objects.values()) {
-      tracked.unresolved = this.#desired.unresolved.get(tracked.key);
-      if (tracked.unresolved !== undefined) {
-        tracked.condemned = false;
-        this.#reportCondition(tracked, now);
-      }
-      if (tracked.desired === undefined || this.#desired.objects.has(tracked.key)) continue;
-      tracked.desired = undefined;
-      tracked.readiness = undefined;
-      this.#dirty.add(tracked.key);
-    }
-    this.#reportProblems();
-  }
-
-  #adopt(tracked: Tracked, desired: DesiredObject): void {
-    const before = tracked.desired;
-    tracked.desired = desired;
-    tracked.condemned = false;
-    const needs = desired.needs.map((need) => refKey(need.ref));
-    if (needs.join() !== tracked.needs.join()) this.tracker.setNeeds(tracked, needs);
-    if (before?.specHash !== desired.specHash) {
-      tracked.failures = 0;
-      tracked.nextRetry = undefined;
-      tracked.error = undefined;
-      tracked.readiness = undefined;
-    } else if (before.kept === desired.kept && before.revision === desired.revision && before.problems.length === desired.problems.length) {
-      return;
-    }
-    this.#dirty.add(tracked.key);
-  }
-
-  #reportProblems(): void {
-    const hash = hashOf(this.#desired.problems);
-    if (hash === this.#problemsHash) return;
-    this.#problemsHash = hash;
-    for (const problem of this.#desired.problems) {
-      const hint = problem.hint === undefined ? '' : ` ${problem.hint}`;
-      const message = `${problem.file}:${problem.line}:${problem.column}: ${problem.message}${hint}`;
-      this.#o.events.emit({
-        type: 'problem',
-        severity: problem.severity,
-        reason: 'ManifestInvalid',
-        message,
-        data: { rule: problem.rule },
-      });
-    }
-  }
-
   async #observe(keys: readonly RefKey[]): Promise<void> {
     const { kinds, view } = this.#o;
     await Promise.all(
@@ -410,30 +330,20 @@ export class Reconciler {
 
   async #planInput(keys: readonly RefKey[]): Promise<PlanInput> {
     const facts = await this.facts();
-    const deletable = this.#deletions.decide(this.tracker.objects.values(), this.#desired.complete, facts.now);
+    const deletable = this.#deletions.decide(this.tracker.objects.values(), this.intake.desired.complete, facts.now);
     return {
       kinds: this.#o.kinds,
       // What is declared but cannot be resolved is neither changed nor deleted.
-      keys: keys.filter((key) => !this.#desired.unresolved.has(key)),
-      desired: this.#desired.objects,
-      observed: this.observed(),
-      recorded: this.recorded(),
+      keys: keys.filter((key) => !this.intake.desired.unresolved.has(key)),
+      desired: this.intake.desired.objects,
+      observed: this.tracker.observed(),
+      recorded: this.tracker.recorded(),
       readiness: this.tracker.readiness(),
       mayDelete: deletable.mayDelete,
       deleteWaits: deletable.waits,
       dependants: (key) => this.tracker.dependants(key),
       facts,
     };
-  }
-
-  observed(): Map<RefKey, Observed<unknown>> {
-    const result = new Map<RefKey, Observed<unknown>>();
-    for (const tracked of this.tracker.objects.values()) if (tracked.observed !== undefined) result.set(tracked.key, tracked.observed);
-    return result;
-  }
-
-  recorded(): Map<RefKey, Recorded> {
-    return new Map([...this.tracker.objects.values()].map((tracked) => [tracked.key, tracked.recorded]));
   }
 
   async facts(): Promise<BaseFacts> {
@@ -472,7 +382,7 @@ export class Reconciler {
       exited.push(planned.key);
     }
     if (exited.length === 0) return plans;
-    const again = new Map(plan({ ...input, keys: exited, recorded: this.recorded() }).map((planned) => [planned.key, planned]));
+    const again = new Map(plan({ ...input, keys: exited, recorded: this.tracker.recorded() }).map((planned) => [planned.key, planned]));
     return plans.map((planned) => again.get(planned.key) ?? planned);
   }
 

@@ -25,11 +25,11 @@ export async function preview({ reconciler, host, kinds, sources }: PreviewInput
     sources,
     tracked.map((one) => one.row),
     kinds,
-    copyOfCache(reconciler.desiredCache),
-    reconciler.desired.objects,
+    copyOfCache(reconciler.intake.cache),
+    reconciler.intake.desired.objects,
   );
   const view = new CachedHostView(host);
-  const recorded = reconciler.recorded();
+  const recorded = reconciler.tracker.recorded();
   for (const key of desired.unresolved.keys()) recorded.delete(key);
   for (const [key, object] of desired.objects) if (!recorded.has(key)) recorded.set(key, provisional(key, object.ref, object.source));
   const observed = new Map<RefKey, Observed<unknown>>();

@@ -99,6 +99,17 @@ export class Tracker {
     return result;
   }
 
+  /** What was last seen of each object. */
+  observed(): Map<RefKey, Observed<unknown>> {
+    const result = new Map<RefKey, Observed<unknown>>();
+    for (const tracked of this.objects.values()) if (tracked.observed !== undefined) result.set(tracked.key, tracked.observed);
+    return result;
+  }
+
+  recorded(): Map<RefKey, Recorded> {
+    return new Map([...this.objects.values()].map((tracked) => [tracked.key, tracked.recorded]));
+  }
+
   status(tracked: Tracked): ObjectStatus {
     const kind = this.#kinds.get(tracked.ref.kind);
     const actual = tracked.observed?.is === 'present' ? tracked.observed.actual : undefined;

@@ -1,0 +1,113 @@
+// Takes in what the sources say: computes the desired state and brings the ledger's rows and the tracked objects in line with it.
+import type { Clock } from '../core/clock.ts';
+import type { EventSink } from '../core/events.ts';
+import { hashOf, uuidv7 } from '../core/hash.ts';
+import { type RefKey, refKey } from '../core/ref.ts';
+import type { KindTable } from '../kinds/kind.ts';
+import type { Ledger, ObjectRow } from '../state/ledger.ts';
+import { computeDesired, type DesiredCache, type DesiredObject, type DesiredState, emptyDesiredCache } from './desired.ts';
+import { recordedFrom, rowDiffers, rowFor } from './recording.ts';
+import type { SourceSet } from './source-set.ts';
+import type { Tracked, Tracker } from './tracker.ts';
+
+export interface IntakeOptions {
+  readonly ledger: Ledger;
+  readonly kinds: KindTable;
+  readonly sources: SourceSet;
+  readonly clock: Clock;
+  readonly events: EventSink;
+  readonly tracker: Tracker;
+  /** The object has to be looked at. */
+  look(key: RefKey): void;
+  conditionChanged(tracked: Tracked, now: number): void;
+}
+
+export class Intake {
+  /** Previews read it as well. */
+  readonly cache: DesiredCache = emptyDesiredCache();
+  desired: DesiredState = { objects: new Map(), unresolved: new Map(), problems: [], complete: new Set() };
+  readonly #o: IntakeOptions;
+  #problemsHash = '';
+
+  constructor(options: IntakeOptions) {
+    this.#o = options;
+  }
+
+  /** Recomputes desired state and brings ledger rows and tracked objects in line with it. */
+  take(): void {
+    const { ledger, kinds, sources, clock, tracker } = this.#o;
+    const rows = [...tracker.objects.values()].map((tracked) => tracked.row);
+    const wanted = computeDesired(sources.inputs(), rows, kinds, this.cache, this.desired.objects);
+    const now = clock.now();
+    const taken: { row: ObjectRow; desired: DesiredObject; before: Tracked | undefined }[] = [];
+    for (const [key, desired] of wanted.objects) {
+      const before = tracker.objects.get(key);
+      const row = desired.kept && before !== undefined ? before.row : rowFor(desired, before?.row, uuidv7(now), now);
+      taken.push({ row, desired, before });
+    }
+    const changed = taken.filter(({ row, before }) => rowDiffers(before?.row, row));
+    if (changed.length > 0) {
+      // First of all: what could not be written down (a full disk) must not be worked on, and is taken again by the next round.
+      ledger.transaction(() => {
+        for (const { row } of changed) ledger.objects.put(row);
+        for (const { row, before } of taken) {
+          if (before === undefined || before.row.source === row.source) continue;
+          // What was made through the API and is now declared by a manifest is the manifest's: it must not come back when that goes.
+          if (sources.find(before.row.source)?.snapshot?.stored === true) ledger.documents.remove(before.row.ref);
+        }
+      });
+    }
+    this.desired = wanted;
+    for (const { row, desired, before } of taken) {
+      const tracked = before ?? tracker.add(row, recordedFrom(row, ledger, false), []);
+      tracked.row = row;
+      this.#adopt(tracked, desired);
+    }
+    for (const tracked of tracker.objects.values()) {
+      tracked.unresolved = this.desired.unresolved.get(tracked.key);
+      if (tracked.unresolved !== undefined) {
+        tracked.condemned = false;
+        this.#o.conditionChanged(tracked, now);
+      }
+      if (tracked.desired === undefined || this.desired.objects.has(tracked.key)) continue;
+      tracked.desired = undefined;
+      tracked.readiness = undefined;
+      this.#o.look(tracked.key);
+    }
+    this.#reportProblems();
+  }
+
+  #adopt(tracked: Tracked, desired: DesiredObject): void {
+    const before = tracked.desired;
+    tracked.desired = desired;
+    tracked.condemned = false;
+    const needs = desired.needs.map((need) => refKey(need.ref));
+    if (needs.join() !== tracked.needs.join()) this.#o.tracker.setNeeds(tracked, needs);
+    if (before?.specHash !== desired.specHash) {
+      tracked.failures = 0;
+      tracked.nextRetry = undefined;
+      tracked.error = undefined;
+      tracked.readiness = undefined;
+    } else if (before.kept === desired.kept && before.revision === desired.revision && before.problems.length === desired.problems.length) {
+      return;
+    }
+    this.#o.look(tracked.key);
+  }
+
+  #reportProblems(): void {
+    const hash = hashOf(this.desired.problems);
+    if (hash === this.#problemsHash) return;
+    this.#problemsHash = hash;
+    for (const problem of this.desired.problems) {
+      const hint = problem.hint === undefined ? '' : ` ${problem.hint}`;
+      const message = `${problem.file}:${problem.line}:${problem.column}: ${problem.message}${hint}`;
+      this.#o.events.emit({
+        type: 'problem',
+        severity: problem.severity,
+        reason: 'ManifestInvalid',
+        message,
+        data: { rule: problem.rule },
+      });
+    }
+  }
+}
