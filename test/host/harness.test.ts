@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { test } from 'node:test';
-import { needsRoot, startHost } from './harness.ts';
+import { needsRoot, slowness, startHost } from './harness.ts';
 
 const MANIFESTS = `
 apiVersion: lockstep/v1
@@ -33,7 +33,7 @@ spec: { image: busybox }
 
 test(
   'a daemon with running containers is removed without a trace, also after kill -9',
-  { skip: needsRoot, timeout: 300_000 },
+  { skip: needsRoot, timeout: 300_000 * slowness },
   async (t) => {
     const host = await startHost(t, { manifests: { 'all.yaml': MANIFESTS } });
     await host.waitReady();
