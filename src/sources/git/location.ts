@@ -90,6 +90,7 @@ export function parseGitUrl(text: string): GitUrl {
 function scpUrl(text: string, user: string, host: string, path: string): GitUrl {
   if (!USER.test(user) || !HOST.test(host)) throw refused('The user or host of the git URL has characters that are not allowed.');
   if (path.startsWith('-')) throw refused('The path of the git URL begins with a hyphen, as an option does.');
+  if (/^\/+$/.test(path)) throw refused('The git URL names no repository.');
   return { text: text.replace(/\/+$/, ''), protocol: 'ssh', username: undefined };
 }
 

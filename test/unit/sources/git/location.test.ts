@@ -131,6 +131,11 @@ test('tells git from directories', () => {
   for (const directory of ['/srv/manifests', 'manifests', './a:b', '/srv/a@b:c', '../x']) assert.ok(!looksLikeGit(directory), directory);
 });
 
+test('a location that names no repository is refused', () => {
+  for (const location of ['git@a:/', 'git@a://', 'https://e.com/', 'file:///'])
+    assert.throws(() => parseLocation(location), AppError, location);
+});
+
 test('whatever is accepted reads the same again, and holds nothing that git or ssh could take for an option', () => {
   const word = stringMatching(/^[-a-z0-9.:@/#%^~\n ]{0,20}$/);
   always(
@@ -143,7 +148,7 @@ test('whatever is accepted reads the same again, and holds nothing that git or s
         return;
       }
       assert.deepEqual(parseLocation(locationText(location)), { ...location, url: { ...location.url, username: undefined } });
-      assert.doesNotMatch(location.url.text, /^-|[\s\0]|^[^/]*@-|^[a-z0-9+.-]*::|^(?:ssh|https?):\/\/(?:[^/]*@)?-/);
+      assert.doesNotMatch(location.url.text, /^-|[\s\0]|^[^/:]*@-|^[a-z0-9+.-]*::|^(?:ssh|https?):\/\/(?:[^/]*@)?-/);
       assert.doesNotMatch(location.path, /^-|(?:^|\/)\.\.(?:\/|$)|[\n\0]/);
     }),
     { numRuns: 3000 },
