@@ -209,8 +209,8 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
     subscribeHostEvents(host, {
       prefix: options.prefix,
       view,
-      look: (key) => reconciler.look(key),
-      lookAtNetworks: () => reconciler.lookAtKind('Network'),
+      look: (key, cause) => reconciler.look(key, cause),
+      lookAtNetworks: (cause) => reconciler.lookAtKind('Network', cause),
     }),
   );
   undo.defer(() => reconciler.close());

@@ -224,7 +224,7 @@ export class ReconcilerControl implements Control {
       ledger.confirmations.put({ ...row, confirmedAt: at, confirmedBy: actor });
       ledger.audit.add({ at, actor, action: 'confirm', ref: source, detail: canonicalJson(row.objects) });
     });
-    for (const key of row.objects) reconciler.look(key);
+    for (const key of row.objects) reconciler.look(key, { event: 'Confirmed', about: actor });
     return { source, hash, objects: refsOf(row.objects), reason: row.reason, askedAt: row.askedAt };
   }
 

@@ -1,4 +1,5 @@
 // Takes in what the sources say: computes the desired state and brings the ledger's rows and the tracked objects in line with it.
+import type { Cause } from '../core/cause.ts';
 import type { Clock } from '../core/clock.ts';
 import type { EventSink } from '../core/events.ts';
 import { hashOf, uuidv7 } from '../core/hash.ts';
@@ -18,7 +19,7 @@ export interface IntakeOptions {
   readonly events: EventSink;
   readonly tracker: Tracker;
   /** The object has to be looked at. */
-  look(key: RefKey): void;
+  look(key: RefKey, cause: Cause): void;
   conditionChanged(tracked: Tracked, now: number): void;
 }
 
@@ -72,7 +73,7 @@ export class Intake {
       if (tracked.desired === undefined || this.desired.objects.has(tracked.key)) continue;
       tracked.desired = undefined;
       tracked.readiness = undefined;
-      this.#o.look(tracked.key);
+      this.#o.look(tracked.key, this.#sourceCause(tracked.row.source));
     }
     this.#reportProblems();
   }
@@ -91,7 +92,12 @@ export class Intake {
     } else if (before.kept === desired.kept && before.revision === desired.revision && before.problems.length === desired.problems.length) {
       return;
     }
-    this.#o.look(tracked.key);
+    this.#o.look(tracked.key, this.#sourceCause(desired.source));
+  }
+
+  #sourceCause(source: string): Cause {
+    const revision = this.#o.sources.find(source)?.snapshot?.revision;
+    return { event: 'SourceChanged', about: `source "${source}"${revision === undefined ? '' : ` (now at ${revision.slice(0, 12)})`}` };
   }
 
   #reportProblems(): void {

@@ -8,6 +8,7 @@
 //   a run ends --> dirty again: an object is Ready only when a fresh look plans nothing
 //
 // One run per object at a time. Failures back off per object. What waits is woken by an event or by one shared timer.
+import type { Cause } from '../core/cause.ts';
 import type { Clock } from '../core/clock.ts';
 import { errorText } from '../core/errors.ts';
 import type { EventSink } from '../core/events.ts';
@@ -18,14 +19,17 @@ import type { KindTable } from '../kinds/kind.ts';
 import type { Ledger, ObjectRow } from '../state/ledger.ts';
 import { Alarm } from './alarm.ts';
 import { Deletions } from './deletions.ts';
+import { type Causes, Dirty } from './dirty.ts';
 import { Draining, heldForShutdown } from './draining.ts';
 import type { Executor } from './execute.ts';
 import { Intake } from './intake.ts';
 import { observe } from './observe.ts';
 import { type BaseFacts, type ObjectPlan, plan, type PlanInput } from './plan.ts';
-import { appliedOf, forgetObject, forgetTombstone, recordApplied, recordedFrom } from './recording.ts';
+import { appliedOf, forgetObject, forgetTombstone, recordApplied, recordedFrom, takeUpLedger } from './recording.ts';
+import { holdBack } from './retry.ts';
 import { Runs } from './runs.ts';
 import type { SourceSet } from './source-set.ts';
+import { dueCause, traceLook } from './trace.ts';
 import { type Tracked, Tracker, updateConditions } from './tracker.ts';
 
 /**
@@ -38,7 +42,6 @@ const LONGEST_DEBOUNCE_MS = 250;
 const RESYNC_MS = 5 * 60_000;
 /** A round that failed (ledger full, host unreadable) is tried again. */
 const ROUND_RETRY_MS = 5000;
-const KEPT_INTENTS = 50;
 const KEPT_EXITS = 20;
 
 export interface ReconcilerOptions {
@@ -80,7 +83,7 @@ export class Reconciler {
   readonly #runs: Runs;
   readonly #alarm: Alarm<RoundKey>;
   readonly #draining: Draining;
-  readonly #dirty = new Set<RefKey>();
+  readonly #dirty: Dirty;
   readonly #stop = new AbortController();
   readonly #waiters = new Set<() => void>();
   readonly #random: () => number;
@@ -96,15 +99,21 @@ export class Reconciler {
   constructor(options: ReconcilerOptions) {
     this.#o = options;
     this.#random = options.random ?? Math.random;
+    this.#dirty = new Dirty(options.clock);
     this.tracker = new Tracker(options.kinds);
     this.intake = new Intake({
       ...options,
       tracker: this.tracker,
-      look: (key) => this.#dirty.add(key),
+      look: (key, cause) => this.#dirty.add(key, cause),
       conditionChanged: (tracked, now) => this.#reportCondition(tracked, now),
     });
     this.#deletions = new Deletions(options.ledger, options.sources, options.events);
-    this.#alarm = new Alarm(options.clock, (keys) => keys.forEach((key) => (key === 'round' ? this.#schedule() : this.look(key))));
+    this.#alarm = new Alarm(options.clock, (keys) => {
+      for (const key of keys) {
+        if (key === 'round') this.#schedule();
+        else this.look(key, dueCause(this.tracker.objects.get(key)));
+      }
+    });
     this.#draining = new Draining(options.ledger.meta, options.facts.bootId);
     this.#runs = new Runs({
       halted: () => this.#draining.on,
@@ -122,7 +131,7 @@ export class Reconciler {
       purged: (uid) => this.#giveBack(uid, forgetTombstone(options.ledger, uid)),
       ended: (tracked) => {
         if (tracked.ref.kind !== 'Instance') options.view.drop();
-        this.look(tracked.key);
+        this.look(tracked.key, { event: 'ChangeEnded' });
         this.#wake();
       },
       lookAt: (tracked, at) => this.#alarm.set(tracked.key, at),
@@ -145,7 +154,7 @@ export class Reconciler {
    * or after `patienceMs`. Off: back to work.
    */
   async drain(on: boolean, patienceMs: number): Promise<void> {
-    if (this.#draining.set(on)) for (const key of this.tracker.objects.keys()) this.look(key);
+    if (this.#draining.set(on)) for (const key of this.tracker.objects.keys()) this.look(key, { event: 'HostShutdown' });
     const patience = AbortSignal.timeout(patienceMs);
     if (!on) return;
     while (this.#runs.count > 0 && !patience.aborted) await this.changed(patience);
@@ -158,16 +167,10 @@ export class Reconciler {
 
   async start(): Promise<void> {
     const { ledger, clock, facts } = this.#o;
-    const firstLook = ledger.meta.get('boot_id') !== facts.bootId;
-    ledger.transaction(() => {
-      // What was begun and not seen to end: the first look finds how far it came.
-      for (const intent of ledger.intents.openIntents()) ledger.intents.close(intent.id, 'interrupted', clock.now());
-      ledger.intents.prune(KEPT_INTENTS);
-      ledger.meta.set('boot_id', facts.bootId);
-    });
+    const firstLook = takeUpLedger(ledger, facts.bootId, clock.now());
     for (const row of ledger.objects.all()) {
       const tracked = this.tracker.add(row, recordedFrom(row, ledger, firstLook), appliedOf(row)?.needs ?? []);
-      this.#dirty.add(tracked.key);
+      this.#dirty.add(tracked.key, { event: 'DaemonStarted' });
     }
     await this.#runRound();
     this.#ready = true;
@@ -195,18 +198,18 @@ export class Reconciler {
 
   /** An object whose row was put back into the ledger (undelete) is tracked again. */
   takeUp(row: ObjectRow): void {
-    this.#dirty.add(this.tracker.add(row, recordedFrom(row, this.#o.ledger, false), []).key);
+    this.#dirty.add(this.tracker.add(row, recordedFrom(row, this.#o.ledger, false), []).key, { event: 'Undeleted' });
     this.#schedule();
   }
 
-  look(key: RefKey): void {
+  look(key: RefKey, cause: Cause = { event: 'Asked' }): void {
     if (!this.tracker.objects.has(key)) return;
-    this.#dirty.add(key);
+    this.#dirty.add(key, cause);
     this.#schedule();
   }
 
-  lookAtKind(kind: KindName): void {
-    for (const tracked of this.tracker.objects.values()) if (tracked.ref.kind === kind) this.look(tracked.key);
+  lookAtKind(kind: KindName, cause?: Cause): void {
+    for (const tracked of this.tracker.objects.values()) if (tracked.ref.kind === kind) this.look(tracked.key, cause);
   }
 
   /** Read the sources again (`name`: only this one); what they say differently is planned. */
@@ -217,7 +220,7 @@ export class Reconciler {
   }
 
   /** Reads the sources again and looks at everything; resolves when that is planned. Failed objects are tried again at once. */
-  async sync(source?: string): Promise<void> {
+  async sync(source?: string, cause: Cause = { event: 'Sync' }): Promise<void> {
     // A round that is under way may have passed the point of reading already: wait for one that begins now.
     await this.#round?.catch(() => {});
     this.#o.sources.markChanged(source);
@@ -225,7 +228,7 @@ export class Reconciler {
     this.#o.view.drop();
     for (const tracked of this.tracker.objects.values()) {
       tracked.nextRetry = undefined;
-      this.#dirty.add(tracked.key);
+      this.#dirty.add(tracked.key, cause);
     }
     await this.#runRound();
   }
@@ -276,7 +279,7 @@ export class Reconciler {
   }
 
   #moreToDo(): boolean {
-    return this.#sourcesChanged || [...this.#dirty].some((key) => this.tracker.objects.get(key)?.running === false);
+    return this.#sourcesChanged || this.#dirty.some((key) => this.tracker.objects.get(key)?.running === false);
   }
 
   #roundFailed(error: unknown): void {
@@ -296,8 +299,8 @@ export class Reconciler {
       this.#desiredTaken = true;
     }
     // An object with a run under way is looked at when the run ends.
-    const keys = [...this.#dirty].filter((key) => this.tracker.objects.get(key)?.running !== true);
-    for (const key of keys) this.#dirty.delete(key);
+    const taken = this.#dirty.take((key) => this.tracker.objects.get(key)?.running !== true);
+    const keys = [...taken.keys()];
     const ended = this.#o.metrics?.roundBegan();
     let planned = 0;
     try {
@@ -306,10 +309,10 @@ export class Reconciler {
       await this.#observe(keys);
       const plans = this.#planWithExits(await this.#planInput(keys));
       planned = plans.reduce((sum, one) => sum + one.steps.length, 0);
-      this.#settle(plans);
+      this.#settle(plans, taken);
       await this.#launch(plans, observedAt);
     } catch (error) {
-      for (const key of keys) this.#dirty.add(key);
+      this.#dirty.putBack(taken);
       throw error;
     } finally {
       ended?.(planned);
@@ -389,7 +392,7 @@ export class Reconciler {
   // --- after planning -----------------------------------------------------------------------------------------------
 
   /** Takes over what was planned: readiness, conditions, gone objects, whom to look at next. */
-  #settle(plans: readonly ObjectPlan[]): void {
+  #settle(plans: readonly ObjectPlan[], causes: ReadonlyMap<RefKey, Causes>): void {
     const now = this.#o.clock.now();
     const converged: { tracked: Tracked; planned: ObjectPlan }[] = [];
     for (const planned of plans) {
@@ -400,6 +403,7 @@ export class Reconciler {
       }
       const wasReady = tracked.readiness?.ready === true;
       tracked.plan = this.#draining.on ? heldForShutdown(planned) : holdBack(tracked, planned, now);
+      tracked.trace = traceLook(tracked.trace, tracked.plan, { at: now, causes: causes.get(planned.key) ?? [] });
       tracked.recorded = { ...planned.recorded, firstLookSinceBoot: false };
       tracked.readiness = planned.readiness;
       if (planned.readiness !== undefined) {
@@ -411,7 +415,9 @@ export class Reconciler {
       }
       if (tracked.plan.againAt !== undefined) this.#alarm.set(tracked.key, tracked.plan.againAt);
       if (planned.unknown?.retry === 'backoff') this.#alarm.set(tracked.key, now + ROUND_RETRY_MS);
-      if (wasReady !== (planned.readiness?.ready === true)) for (const user of this.tracker.dependants(tracked.key)) this.#dirty.add(user);
+      if (wasReady === (planned.readiness?.ready === true)) continue;
+      const cause: Cause = { event: 'NeedChanged', about: refText(tracked.ref) };
+      for (const user of this.tracker.dependants(tracked.key)) this.#dirty.add(user, cause);
     }
     this.#recordApplied(converged);
     for (const planned of plans) {
@@ -450,7 +456,7 @@ export class Reconciler {
     ledger.transaction(() => forgetObject(ledger, uid));
     if (!buried) this.#giveBack(uid, tracked.recorded.allocations);
     this.#deletions.gone(tracked.row.source, now);
-    for (const need of tracked.needs) this.#dirty.add(need);
+    for (const need of tracked.needs) this.#dirty.add(need, { event: 'UserDeleted', about: refText(tracked.ref) });
     this.#alarm.delete(tracked.key);
     this.tracker.remove(tracked);
     events.emit({ type: 'change', severity: 'info', ref: tracked.ref, reason: 'Deleted', message: `${refText(tracked.ref)} is deleted.` });
@@ -480,16 +486,9 @@ export class Reconciler {
   #scheduleResync(): void {
     const delay = (this.#o.resyncMs ?? RESYNC_MS) * (0.9 + 0.2 * this.#random());
     this.#resync = setTimeout(() => {
-      this.sync().catch((error: unknown) => this.#roundFailed(error));
+      this.sync(undefined, { event: 'Resync' }).catch((error: unknown) => this.#roundFailed(error));
       this.#scheduleResync();
     }, delay);
     this.#resync.unref();
   }
-}
-
-/** A failed object waits for its back-off, whatever event made us look at it; a new spec resets that (adopt). */
-function holdBack(tracked: Tracked, planned: ObjectPlan, now: number): ObjectPlan {
-  if (planned.steps.length === 0 || tracked.nextRetry === undefined || tracked.nextRetry <= now) return planned;
-  const waitsFor = `its next try in ${Math.ceil((tracked.nextRetry - now) / 1000)} s`;
-  return { ...planned, steps: [], held: [...planned.steps, ...planned.held], waitsFor, againAt: tracked.nextRetry };
 }

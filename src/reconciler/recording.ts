@@ -9,6 +9,7 @@ import type { DesiredObject } from './desired.ts';
 import type { AnyChange, ObjectPlan } from './plan.ts';
 
 const TOMBSTONE_MS = 24 * 3600_000;
+const KEPT_INTENTS = 50;
 /** What is kept of an object whose last applied spec has to be known without its manifest. */
 interface AppliedRecord {
   readonly spec: unknown;
@@ -34,6 +35,18 @@ export function recordedFrom(row: ObjectRow, ledger: Ledger, firstLookSinceBoot:
 
 export function appliedOf(row: ObjectRow): AppliedRecord | undefined {
   return row.applied === null ? undefined : (JSON.parse(row.applied) as AppliedRecord);
+}
+
+/** At the daemon's start: closes what was begun and not seen to end. True when this is the first start since the host booted. */
+export function takeUpLedger(ledger: Ledger, bootId: string, now: number): boolean {
+  const firstSinceBoot = ledger.meta.get('boot_id') !== bootId;
+  ledger.transaction(() => {
+    // The first look finds how far it came.
+    for (const intent of ledger.intents.openIntents()) ledger.intents.close(intent.id, 'interrupted', now);
+    ledger.intents.prune(KEPT_INTENTS);
+    ledger.meta.set('boot_id', bootId);
+  });
+  return firstSinceBoot;
 }
 
 /** The row a desired object should have; `before` keeps uid, history and protection. */

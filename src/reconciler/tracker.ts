@@ -8,6 +8,7 @@ import type { Problem } from '../schemas/problem.ts';
 import type { ObjectRow } from '../state/ledger.ts';
 import { type DesiredObject, problemText } from './desired.ts';
 import type { ObjectPlan } from './plan.ts';
+import { NO_TRACE, type Trace } from './trace.ts';
 
 export interface Tracked {
   readonly key: RefKey;
@@ -35,6 +36,8 @@ export interface Tracked {
   retry: AppError['retry'] | undefined;
   nextRetry: number | undefined;
   conditions: Map<ConditionType, Condition>;
+  /** Its looks: why, and what came of them. */
+  trace: Trace;
 }
 
 export class Tracker {
@@ -68,6 +71,7 @@ export class Tracker {
       retry: undefined,
       nextRetry: undefined,
       conditions: new Map(),
+      trace: NO_TRACE,
     };
     this.objects.set(key, tracked);
     this.setNeeds(tracked, needs);

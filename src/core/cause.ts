@@ -1,0 +1,41 @@
+// Why an object is looked at: the event behind it, as `lockstep why` and the history tell it. Like events, a cause is for people; what is
+// done is decided by looking.
+
+/** Every event that makes the daemon look, with the sentence a person reads. `ABOUT` stands for what it was about. */
+export const CAUSES = {
+  DaemonStarted: 'the daemon started',
+  SourceChanged: 'ABOUT changed what it declares',
+  InstanceChanged: 'container ABOUT started, stopped or ended',
+  LinkChanged: 'network link ABOUT changed',
+  FirewallChanged: "the host's firewall rules changed",
+  DhcpEnded: 'a DHCP and DNS server ended',
+  RetryDue: 'the next try after an error was due',
+  TimerDue: 'a time limit was over (ABOUT)',
+  NeedChanged: 'ABOUT, which it needs, became ready or stopped being ready',
+  UserDeleted: 'ABOUT, which used it, was deleted',
+  ChangeEnded: 'a change of its own had ended',
+  Sync: 'a sync was asked for',
+  Resync: 'it was time for the regular look at everything',
+  Confirmed: 'ABOUT confirmed its deletion',
+  Undeleted: 'it was brought back from its tombstone',
+  HostShutdown: 'the shutdown of the host began or was called off',
+  Asked: 'a look was asked for',
+} as const satisfies Record<string, string>;
+
+export type CauseEvent = keyof typeof CAUSES;
+
+export interface Cause {
+  readonly event: CauseEvent;
+  /** What it was about: a source and its revision, a link, another object. */
+  readonly about?: string;
+}
+
+/** A cause with the time it was noticed (epoch ms). */
+export interface TimedCause extends Cause {
+  readonly at: number;
+}
+
+export function causeText({ event, about }: Cause): string {
+  const text: string = CAUSES[event];
+  return about === undefined ? text.replace(' (ABOUT)', '').replace('ABOUT', 'it') : text.replace('ABOUT', () => about);
+}
