@@ -199,6 +199,7 @@ export class ReconcilerControl implements Control {
     const now = clock.now();
     ledger.transaction(() => {
       ledger.objects.put(restored);
+      ledger.tombstones.put({ ...tombstone, why: 'returning' });
       ledger.allocations.move(tombstoneOwner(tombstone.uid), tombstone.uid);
       ledger.documents.put({ ref, source: DEFAULT_STORED_SOURCE, text: row.document, updatedAt: now });
       ledger.audit.add({ at: now, actor, action: 'undelete', ref: refKey(ref), detail: tombstone.name });

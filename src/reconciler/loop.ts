@@ -128,7 +128,7 @@ export class Reconciler {
         options.view.newRound();
         return observe(options.kinds, options.view, tracked);
       },
-      purged: (uid) => this.#giveBack(uid, forgetTombstone(options.ledger, uid)),
+      purged: (tombstone) => this.#giveBack(tombstone.uid, forgetTombstone(options.ledger, tombstone)),
       ended: (tracked) => {
         if (tracked.ref.kind !== 'Instance') options.view.drop();
         this.look(tracked.key, { event: 'ChangeEnded' });
@@ -434,8 +434,8 @@ export class Reconciler {
         const redacted = planned.kind.redact(planned.desired!.spec, this.#o.fingerprint);
         tracked.row = recordApplied(ledger, tracked.row, planned.desired!, redacted) ?? tracked.row;
         if (tracked.recorded.tombstone === undefined) continue;
-        ledger.tombstones.remove(tracked.row.uid);
-        const { tombstone: _restored, ...recorded } = tracked.recorded;
+        const { tombstone, ...recorded } = tracked.recorded;
+        ledger.tombstones.remove(tombstone.pool, tombstone.name);
         tracked.recorded = recorded;
       }
     });
@@ -452,7 +452,7 @@ export class Reconciler {
   #forget(tracked: Tracked, now: number): void {
     const { ledger, events } = this.#o;
     const { uid } = tracked.row;
-    const buried = ledger.tombstones.all().some((one) => one.uid === uid);
+    const buried = ledger.tombstones.of(uid).length > 0;
     ledger.transaction(() => forgetObject(ledger, uid));
     if (!buried) this.#giveBack(uid, tracked.recorded.allocations);
     this.#deletions.gone(tracked.row.source, now);

@@ -1,10 +1,10 @@
 // Between the ledger's rows and what planning works with. All writes of the reconciler to the ledger are here.
 import { canonicalJson } from '../core/hash.ts';
 import { type RefKey, refKey } from '../core/ref.ts';
-import type { Buries } from '../kinds/changes.ts';
+import type { Buries, Purges } from '../kinds/changes.ts';
 import type { Recorded } from '../kinds/kind.ts';
 import { documentJson } from '../schemas/parse.ts';
-import type { Ledger, ObjectRow } from '../state/ledger.ts';
+import type { Ledger, ObjectRow, TombstoneRow } from '../state/ledger.ts';
 import type { DesiredObject } from './desired.ts';
 import type { AnyChange, ObjectPlan } from './plan.ts';
 
@@ -17,7 +17,7 @@ interface AppliedRecord {
 }
 
 export function recordedFrom(row: ObjectRow, ledger: Ledger, firstLookSinceBoot: boolean): Recorded {
-  const tombstone = ledger.tombstones.all().find((one) => one.uid === row.uid);
+  const tombstone = tombstoneOf(ledger, row.uid);
   return {
     uid: row.uid,
     ref: row.ref,
@@ -31,6 +31,12 @@ export function recordedFrom(row: ObjectRow, ledger: Ledger, firstLookSinceBoot:
     firstLookSinceBoot,
     ...(tombstone === undefined ? {} : { tombstone: { pool: tombstone.pool, name: tombstone.name } }),
   };
+}
+
+/** What the object itself is in, or goes into: it is brought back from there. Former root volumes of it are not. */
+function tombstoneOf(ledger: Ledger, uid: string): TombstoneRow | undefined {
+  const rows = ledger.tombstones.of(uid);
+  return rows.find((one) => one.why === 'returning') ?? rows.findLast((one) => one.why === 'deleted');
 }
 
 export function appliedOf(row: ObjectRow): AppliedRecord | undefined {
@@ -86,6 +92,8 @@ export interface OpenedRun {
   readonly plan: ObjectPlan;
   /** One intent per step. */
   readonly intents: readonly number[];
+  /** Where the object's own data goes: a deletion that is tried again, or taken back, finds it there. */
+  readonly tombstone: Recorded['tombstone'];
 }
 
 /**
@@ -103,7 +111,12 @@ export function openRuns(
     const opened: OpenedRun[] = [];
     for (const plan of plans) {
       for (const { what, value } of plan.allocations) ledger.allocations.add({ uid: plan.recorded.uid, what, value });
-      for (const step of plan.steps) if (buries(step.change)) recordTombstone(ledger, plan, step.change, now);
+      let tombstone: Recorded['tombstone'];
+      for (const { change } of plan.steps) {
+        if (!buries(change)) continue;
+        recordTombstone(ledger, plan, change, now);
+        if (change.do === 'delete') ({ tombstone } = change);
+      }
       const intents = ledger.intents.open(
         plan.steps.map((step) => ({
           uid: plan.recorded.uid,
@@ -113,7 +126,7 @@ export function openRuns(
           revision: plan.desired?.revision ?? '',
         })),
       );
-      opened.push({ plan, intents });
+      opened.push({ plan, intents, tombstone });
     }
     return opened;
   });
@@ -126,10 +139,10 @@ function describeIntent(plan: ObjectPlan, change: AnyChange): string {
 }
 
 function buries(change: AnyChange): change is AnyChange & Buries {
-  return 'tombstone' in change && change.tombstone !== undefined && change.do === 'delete';
+  return 'tombstone' in change && change.tombstone !== undefined;
 }
 
-function recordTombstone(ledger: Ledger, plan: ObjectPlan, change: Buries, now: number): void {
+function recordTombstone(ledger: Ledger, plan: ObjectPlan, change: AnyChange & Buries, now: number): void {
   const { uid, ref } = plan.recorded;
   const row = ledger.objects.get(ref);
   ledger.tombstones.put({
@@ -137,6 +150,7 @@ function recordTombstone(ledger: Ledger, plan: ObjectPlan, change: Buries, now: 
     ref,
     pool: change.tombstone.pool,
     name: change.tombstone.name,
+    why: change.do === 'delete' ? 'deleted' : 'replaced',
     object: canonicalJson(row ?? null),
     buriedAt: now,
     expiresAt: now + TOMBSTONE_MS,
@@ -145,20 +159,23 @@ function recordTombstone(ledger: Ledger, plan: ObjectPlan, change: Buries, now: 
 
 /** An object that is gone: its row goes; what it had allocated stays with its tombstone, if there is one. */
 export function forgetObject(ledger: Ledger, uid: string): void {
-  const buried = ledger.tombstones.all().some((one) => one.uid === uid);
-  if (buried) ledger.allocations.move(uid, tombstoneOwner(uid));
+  const rows = ledger.tombstones.of(uid);
+  if (rows.length > 0) ledger.allocations.move(uid, tombstoneOwner(uid));
+  // It was to be brought back, and was deleted before it was.
+  for (const row of rows) if (row.why === 'returning') ledger.tombstones.put({ ...row, why: 'deleted' });
   ledger.objects.remove(uid);
 }
 
-/** A tombstone was removed for good: returns what it had allocated and is free again. */
-export function forgetTombstone(ledger: Ledger, uid: string): ReadonlyMap<string, string> {
+/** A tombstone was removed for good: returns what is free again, which is nothing while its object or another one of it is there. */
+export function forgetTombstone(ledger: Ledger, { uid, pool, name }: Purges['purged']): ReadonlyMap<string, string> {
   const owner = tombstoneOwner(uid);
-  const freed = ledger.allocations.of(owner);
-  ledger.transaction(() => {
-    ledger.tombstones.remove(uid);
+  return ledger.transaction(() => {
+    ledger.tombstones.remove(pool, name);
+    if (ledger.tombstones.of(uid).length > 0) return new Map();
+    const freed = ledger.allocations.of(owner);
     ledger.allocations.release(owner);
+    return freed;
   });
-  return freed;
 }
 
 /** Allocations of a tombstone are held under a uid of their own, so that the row can go and they cannot. */

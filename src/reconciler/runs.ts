@@ -29,7 +29,7 @@ export interface RunsOptions {
   halted(): boolean;
   observe(tracked: Tracked): Promise<Observed<unknown>>;
   /** A tombstone was removed for good. */
-  purged(uid: string): void;
+  purged(tombstone: Purges['purged']): void;
   /** A run ended; look at the object again. */
   ended(tracked: Tracked): void;
   /** Look at the object again at that time (epoch ms). */
@@ -70,7 +70,9 @@ export class Runs {
       this.#o.clock.now(),
     );
     for (const [index, { tracked, plan }] of plans.entries()) {
-      if (plan.steps.length > 0) this.#begin(tracked, plan, opened[index]!.intents, observedAt);
+      const { intents, tombstone } = opened[index]!;
+      if (tombstone !== undefined) tracked.recorded = { ...tracked.recorded, tombstone };
+      if (plan.steps.length > 0) this.#begin(tracked, plan, intents, observedAt);
     }
   }
 
@@ -155,7 +157,7 @@ export class Runs {
     this.#close(intent, outcome.is === 'failed' ? outcome.error.code : outcome.is);
     const touchesPower = verdict !== 'live' && verdict !== 'repair';
     if (outcome.is === 'done') {
-      if (purges(step.change)) this.#o.purged(step.change.purged.uid);
+      if (purges(step.change)) this.#o.purged(step.change.purged);
       const started = step.change.do === 'start';
       if (started) tracked.recorded = { ...tracked.recorded, startedAt: now };
       if (touchesPower) tracked.exitExpected = !started;

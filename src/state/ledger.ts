@@ -91,23 +91,33 @@ export interface DocumentTable {
   remove(ref: ResourceRef): void;
 }
 
+/**
+ * `deleted`: with its object. `replaced`: a former root volume of an object that goes on. `returning`: `undelete` was asked for, and
+ * its object has not taken it up yet; it does not expire.
+ */
+export type TombstoneReason = 'deleted' | 'replaced' | 'returning';
+
+/** Known by pool and name: one object may have several. */
 export interface TombstoneRow {
-  /** Equals the object's uid. */
+  /** The object's. */
   readonly uid: string;
   readonly ref: ResourceRef;
   readonly pool: string;
   /** Name below `.tombstones/`. */
   readonly name: string;
-  /** The object's row as JSON when it was deleted, for undelete. */
+  readonly why: TombstoneReason;
+  /** The object's row as JSON when it was buried, for undelete. */
   readonly object: string;
   readonly buriedAt: number;
   readonly expiresAt: number;
 }
 
 export interface TombstoneTable {
+  /** Oldest first. */
   all(): readonly TombstoneRow[];
+  of(uid: string): readonly TombstoneRow[];
   put(row: TombstoneRow): void;
-  remove(uid: string): void;
+  remove(pool: string, name: string): void;
 }
 
 export interface ConfirmationRow {

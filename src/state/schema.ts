@@ -118,4 +118,35 @@ CREATE TABLE audit (
 ) STRICT;
 `;
 
-export const MIGRATIONS: readonly Migration[] = [{ version: 1, sql: FIRST }];
+// One object may have several: of its deletion, and of each root volume that a recreate replaced.
+const TOMBSTONES_BY_NAME = `
+CREATE TABLE tombstone_by_name (
+  pool TEXT NOT NULL,
+  name TEXT NOT NULL,
+  uid TEXT NOT NULL,
+  ref TEXT NOT NULL,
+  why TEXT NOT NULL CHECK (why IN ('deleted', 'replaced', 'returning')),
+  object TEXT NOT NULL,
+  buried_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  PRIMARY KEY (pool, name)
+) STRICT, WITHOUT ROWID;
+INSERT INTO tombstone_by_name (pool, name, uid, ref, why, object, buried_at, expires_at)
+  SELECT pool, name, uid, ref, 'deleted', object, buried_at, expires_at FROM tombstone;
+DROP TABLE tombstone;
+ALTER TABLE tombstone_by_name RENAME TO tombstone;
+CREATE INDEX tombstone_uid ON tombstone (uid);
+`;
+
+const FORGOTTEN_SOURCES = `
+-- No longer configured, and somebody said that what they declared is to go.
+CREATE TABLE forgotten_source (name TEXT PRIMARY KEY, forgotten_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+-- Objects that a source no longer declares and that stay because they are protected.
+ALTER TABLE confirmation ADD COLUMN protected TEXT NOT NULL DEFAULT '[]';
+`;
+
+export const MIGRATIONS: readonly Migration[] = [
+  { version: 1, sql: FIRST },
+  { version: 2, sql: TOMBSTONES_BY_NAME },
+  { version: 3, sql: FORGOTTEN_SOURCES },
+];

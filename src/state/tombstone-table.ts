@@ -1,42 +1,50 @@
-// Deleted objects whose data is kept for a while, so that a delete can be undone.
+// Deleted and replaced data that is kept for a while, so that it can be brought back.
 import { refKey } from '../core/ref.ts';
 import { type Database, storedRef } from './database.ts';
-import type { TombstoneTable } from './ledger.ts';
+import type { TombstoneReason, TombstoneRow, TombstoneTable } from './ledger.ts';
 
 interface Stored {
-  uid: string;
-  ref: string;
   pool: string;
   name: string;
+  uid: string;
+  ref: string;
+  why: TombstoneReason;
   object: string;
   buried_at: number;
   expires_at: number;
 }
 
 export function makeTombstoneTable(db: Database): TombstoneTable {
-  const all = db.prepare<Stored>('SELECT * FROM tombstone ORDER BY buried_at, uid');
+  const all = db.prepare<Stored>('SELECT * FROM tombstone ORDER BY buried_at, pool, name');
+  const of = db.prepare<Stored>('SELECT * FROM tombstone WHERE uid = ? ORDER BY buried_at, pool, name');
   const put = db.prepare(
-    `INSERT INTO tombstone (uid, ref, pool, name, object, buried_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)
-     ON CONFLICT (uid) DO UPDATE SET ref = excluded.ref, pool = excluded.pool, name = excluded.name, object = excluded.object,
+    `INSERT INTO tombstone (pool, name, uid, ref, why, object, buried_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (pool, name) DO UPDATE SET uid = excluded.uid, ref = excluded.ref, why = excluded.why, object = excluded.object,
        buried_at = excluded.buried_at, expires_at = excluded.expires_at`,
   );
-  const remove = db.prepare('DELETE FROM tombstone WHERE uid = ?');
+  const remove = db.prepare('DELETE FROM tombstone WHERE pool = ? AND name = ?');
+
+  function row(stored: Stored): TombstoneRow {
+    return {
+      uid: stored.uid,
+      ref: storedRef(db.path, stored.ref),
+      pool: stored.pool,
+      name: stored.name,
+      why: stored.why,
+      object: stored.object,
+      buriedAt: stored.buried_at,
+      expiresAt: stored.expires_at,
+    };
+  }
+
   return {
-    all: () =>
-      all.all().map((stored) => ({
-        uid: stored.uid,
-        ref: storedRef(db.path, stored.ref),
-        pool: stored.pool,
-        name: stored.name,
-        object: stored.object,
-        buriedAt: stored.buried_at,
-        expiresAt: stored.expires_at,
-      })),
-    put: (row) => {
-      put.run(row.uid, refKey(row.ref), row.pool, row.name, row.object, row.buriedAt, row.expiresAt);
+    all: () => all.all().map(row),
+    of: (uid) => of.all(uid).map(row),
+    put: (one) => {
+      put.run(one.pool, one.name, one.uid, refKey(one.ref), one.why, one.object, one.buriedAt, one.expiresAt);
     },
-    remove: (uid) => {
-      remove.run(uid);
+    remove: (pool, name) => {
+      remove.run(pool, name);
     },
   };
 }

@@ -9,7 +9,7 @@ import { AppError } from '../../core/errors.ts';
 import { hashOf } from '../../core/hash.ts';
 import { type KnobWrite, knobWrites, limitKnobs, sameKnobValue, unlimitedValue } from '../../host/cgroup/knobs.ts';
 import type { DhcpHostEntry } from '../../host/devices/device-spec.ts';
-import type { DiffInput, FieldChange, PlannedStep } from '../kind.ts';
+import type { DiffInput, Facts, FieldChange, PlannedStep, Recorded } from '../kind.ts';
 import { type InstanceActual, isUp } from './actual.ts';
 import type { DhcpKey, InstanceChange, StopReason } from './changes.ts';
 import { cloudInitSeed, type Seed } from './cloud-init.ts';
@@ -42,10 +42,14 @@ export function isForeign(actual: InstanceActual, uid: string): boolean {
 }
 
 function deletion(actual: InstanceActual, { recorded, facts }: Input): Step {
-  const { volume } = actual;
-  const tombstone =
-    volume.is === 'there' || volume.is === 'inactive' ? { pool: volume.pool, name: `${recorded.uid}.${facts.now}` } : undefined;
-  return { change: { do: 'delete', tombstone, dhcp: (actual.dhcpHosts ?? []).map(({ bridge, key }) => ({ bridge, key })) } };
+  const dhcp = (actual.dhcpHosts ?? []).map(({ bridge, key }) => ({ bridge, key }));
+  return { change: { do: 'delete', tombstone: burial(actual.volume, recorded, facts), dhcp } };
+}
+
+/** A deletion that is tried again goes into the tombstone it was begun with. */
+function burial(volume: InstanceActual['volume'], { uid, tombstone }: Recorded, facts: Facts): { pool: string; name: string } | undefined {
+  if (volume.is !== 'there' && volume.is !== 'inactive') return undefined;
+  return tombstone?.pool === volume.pool ? tombstone : { pool: volume.pool, name: `${uid}.${facts.now}` };
 }
 
 function unfinished(actual: InstanceActual): 'half-made' | 'root lost' | undefined {

@@ -147,6 +147,55 @@ describe('the law, with real kinds', () => {
     assert.ok(boundaries >= 6, `${boundaries} boundaries`);
   });
 
+  test('a deletion that fails and is tried again has one tombstone; taken back half-way, its data comes back', async () => {
+    const host = new MemoryHost();
+    const engine = await run({ 'a.yaml': FOUNDATION, 'b.yaml': web() }, { host });
+    await settled(engine, 'convergence');
+    const volume = host.storage.volumesOf('fast').get('containers/web');
+    host.lxc.faults.set('undefine', 'fail');
+    engine.remove('b.yaml');
+    const key = 'Instance/default/-/web' as never;
+    await engine.until(() => (engine.reconciler.tracker.objects.get(key)?.failures ?? 0) >= 1, 'a failure');
+    await engine.reconciler.sync();
+    await engine.until(() => (engine.reconciler.tracker.objects.get(key)?.failures ?? 0) >= 2, 'another one');
+    assert.equal(engine.ledger.tombstones.all().length, 1);
+    host.lxc.faults.delete('undefine');
+    engine.write('b.yaml', web());
+    await settled(engine, 'the return');
+    assert.equal(host.storage.volumesOf('fast').get('containers/web'), volume);
+    assert.deepEqual(engine.ledger.tombstones.all(), []);
+    assert.deepEqual(await host.storage.listTombstones('fast'), []);
+    await engine.reconciler.close();
+  });
+
+  test('a former root volume keeps the ids of its object, and is not what the object is brought back from', async () => {
+    const host = new MemoryHost();
+    const first = await run({ 'a.yaml': FOUNDATION, 'b.yaml': web() }, { host });
+    await settled(first, 'convergence');
+    const { ledger } = first;
+    const { uid, ref } = ledger.objects.all().find((row) => row.ref.kind === 'Instance')!;
+    const former = { uid, ref, pool: 'fast', name: `${uid}.1`, why: 'replaced', object: 'null', buriedAt: 1, expiresAt: 1e15 } as const;
+    ledger.tombstones.put(former);
+    await first.reconciler.close();
+    const engine = await run({ 'a.yaml': FOUNDATION, 'b.yaml': web() }, { host, ledger });
+    await settled(engine, 'convergence');
+    assert.deepEqual(ledger.tombstones.all(), [former]);
+    assert.equal(engine.reconciler.tracker.objects.get('Instance/default/-/web' as never)?.recorded.tombstone, undefined);
+    engine.remove('b.yaml');
+    await engine.until(() => ledger.objects.get(ref) === undefined, 'the deletion');
+    assert.equal(ledger.tombstones.of(uid).length, 2);
+    const [, own] = ledger.tombstones.of(uid);
+    ledger.tombstones.put({ ...own!, expiresAt: 1 });
+    engine.reconciler.lookAtKind('StoragePool');
+    await engine.until(() => ledger.tombstones.of(uid).length === 1, 'the purge');
+    assert.equal(ledger.allocations.taken('idrange').size, 1, 'the other one still needs them');
+    ledger.tombstones.put({ ...former, expiresAt: 1 });
+    engine.reconciler.lookAtKind('StoragePool');
+    await engine.until(() => ledger.tombstones.of(uid).length === 0, 'the purge of the last');
+    assert.equal(ledger.allocations.taken('idrange').size, 0);
+    await engine.reconciler.close();
+  });
+
   test('an expired tombstone is removed for good, and what it had allocated is free again', async () => {
     const host = new MemoryHost();
     const engine = await run({ 'a.yaml': FOUNDATION, 'b.yaml': web() }, { host });

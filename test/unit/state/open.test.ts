@@ -7,9 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import type { AppError } from '../../../src/core/errors.ts';
+import { makeRef } from '../../../src/core/ref.ts';
 import { Database } from '../../../src/state/database.ts';
 import { openLedger, setAsideCorruptLedger } from '../../../src/state/open.ts';
 import { MIGRATIONS } from '../../../src/state/schema.ts';
+
+const NEWEST = MIGRATIONS.length;
 
 function temporaryPath(t: TestContext): string {
   const directory = mkdtempSync(join(tmpdir(), 'lockstep-ledger-'));
@@ -41,7 +44,7 @@ test('what was written is there after opening again', (t) => {
 
 test('a ledger of a newer version is refused and not changed', (t) => {
   const path = temporaryPath(t);
-  openLedger(path, { migrations: [...MIGRATIONS, { version: 2, sql: 'CREATE TABLE later (a TEXT) STRICT' }] }).close();
+  openLedger(path, { migrations: [...MIGRATIONS, { version: NEWEST + 1, sql: 'CREATE TABLE later (a TEXT) STRICT' }] }).close();
   const before = readFileSync(path);
   assert.throws(() => openLedger(path), code('LEDGER_NEWER'));
   assert.deepEqual(readFileSync(path), before);
@@ -52,28 +55,42 @@ test('an older ledger is copied, then migrated, and keeps its rows', (t) => {
   const old = openLedger(path);
   old.meta.set('hostId', 'h1');
   old.close();
-  const migrations = [...MIGRATIONS, { version: 2, sql: "INSERT INTO meta (key, value) VALUES ('migrated', 'yes')" }];
+  const migrations = [...MIGRATIONS, { version: NEWEST + 1, sql: "INSERT INTO meta (key, value) VALUES ('migrated', 'yes')" }];
   const migrated = openLedger(path, { migrations });
   assert.equal(migrated.meta.get('hostId'), 'h1');
   assert.equal(migrated.meta.get('migrated'), 'yes');
-  assert.equal(migrated.meta.get('schemaVersion'), '2');
+  assert.equal(migrated.meta.get('schemaVersion'), String(NEWEST + 1));
   migrated.close();
 
-  const copy = openLedger(`${path}.v1`);
-  assert.equal(statSync(`${path}.v1`).mode & 0o777, 0o600);
+  const copy = openLedger(`${path}.v${NEWEST}`);
+  assert.equal(statSync(`${path}.v${NEWEST}`).mode & 0o777, 0o600);
   assert.equal(copy.meta.get('hostId'), 'h1');
   assert.equal(copy.meta.get('migrated'), undefined);
   copy.close();
 });
 
+test('tombstones of a ledger that knew one of each object are still there', (t) => {
+  const path = temporaryPath(t);
+  const old = new Database(path);
+  old.exec(MIGRATIONS[0]!.sql);
+  old.exec("INSERT INTO meta VALUES ('schemaVersion', '1')");
+  old.exec("INSERT INTO tombstone VALUES ('u1', 'Instance/default/-/web', 'fast', 'u1.5', '{}', 5, 6)");
+  old.close();
+  const ledger = openLedger(path);
+  const ref = makeRef('Instance', 'web');
+  const row = { uid: 'u1', ref, pool: 'fast', name: 'u1.5', why: 'deleted', object: '{}', buriedAt: 5, expiresAt: 6 };
+  assert.deepEqual(ledger.tombstones.all(), [row]);
+  ledger.close();
+});
+
 test('a migration that fails half-way leaves the old version', (t) => {
   const path = temporaryPath(t);
   openLedger(path).close();
-  const migrations = [...MIGRATIONS, { version: 2, sql: "INSERT INTO meta VALUES ('x', 'y'); INSERT INTO nowhere VALUES (1)" }];
+  const migrations = [...MIGRATIONS, { version: NEWEST + 1, sql: "INSERT INTO meta VALUES ('x', 'y'); INSERT INTO nowhere VALUES (1)" }];
   assert.throws(() => openLedger(path, { migrations }));
   const again = openLedger(path);
   assert.equal(again.meta.get('x'), undefined);
-  assert.equal(again.meta.get('schemaVersion'), '1');
+  assert.equal(again.meta.get('schemaVersion'), String(NEWEST));
   again.close();
 });
 
@@ -112,7 +129,7 @@ function spoilPages(path: string): void {
 test('a file without our tables is LEDGER_CORRUPT', (t) => {
   const path = temporaryPath(t);
   const db = new Database(path);
-  db.exec("CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) STRICT; INSERT INTO meta VALUES ('schemaVersion', '1')");
+  db.exec(`CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) STRICT; INSERT INTO meta VALUES ('schemaVersion', '${NEWEST}')`);
   db.close();
   assert.throws(() => openLedger(path), code('LEDGER_CORRUPT'));
 });

@@ -5,7 +5,7 @@ import { makeRef, refKey } from '../../../src/core/ref.ts';
 import { Database } from '../../../src/state/database.ts';
 import { makeAuditTable } from '../../../src/state/audit-table.ts';
 import { makeEventTable } from '../../../src/state/event-table.ts';
-import type { Ledger, ObjectRow } from '../../../src/state/ledger.ts';
+import type { Ledger, ObjectRow, TombstoneRow } from '../../../src/state/ledger.ts';
 import { openLedger } from '../../../src/state/open.ts';
 import { MIGRATIONS } from '../../../src/state/schema.ts';
 
@@ -188,11 +188,15 @@ test('stored documents, tombstones, confirmations, overrides and operations come
     documents.remove(ref);
     assert.deepEqual(documents.all(), []);
 
-    const tombstone = { uid: 'u', ref, pool: 'fast', name: 'u.1', object: '{}', buriedAt: 1, expiresAt: 2 };
+    const tombstone: TombstoneRow = { uid: 'u', ref, pool: 'fast', name: 'u.1', why: 'deleted', object: '{}', buriedAt: 1, expiresAt: 2 };
+    const former: TombstoneRow = { ...tombstone, name: 'u.0', why: 'replaced', buriedAt: 0 };
     tombstones.put(tombstone);
-    assert.deepEqual(tombstones.all(), [tombstone]);
-    tombstones.remove('u');
-    assert.deepEqual(tombstones.all(), []);
+    tombstones.put(former);
+    assert.deepEqual(tombstones.all(), [former, tombstone]);
+    assert.deepEqual(tombstones.of('u'), [former, tombstone]);
+    assert.deepEqual(tombstones.of('v'), []);
+    tombstones.remove('fast', 'u.1');
+    assert.deepEqual(tombstones.all(), [former]);
 
     const asked = {
       source: 'main',
