@@ -84,7 +84,18 @@ export const ObjectStatusSchema = Type.Object(
     observedRevision: Type.Optional(Type.String({ description: 'Revision of the source that was last fully applied.' })),
     doing: Type.Optional(Type.Object({ text: Type.String(), fraction: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })) }, closed)),
     error: Type.Optional(
-      Type.Object({ code: ErrorCodeSchema, message: Type.String(), hint: Type.Optional(Type.String()), at: Millis }, closed),
+      Type.Object(
+        {
+          code: ErrorCodeSchema,
+          message: Type.String(),
+          hint: Type.Optional(Type.String()),
+          at: Millis,
+          change: Type.Optional(Type.String({ description: 'The change that failed.' })),
+          file: Type.Optional(Type.String({ description: 'The manifest that asked for it.' })),
+          line: Type.Optional(Type.Integer()),
+        },
+        closed,
+      ),
     ),
     nextRetry: Type.Optional(Millis),
     details: Type.Record(Type.String(), Type.Union([Type.String(), Type.Number(), Type.Boolean(), Type.Array(Type.String())]), {

@@ -14,7 +14,7 @@ export const CAUSES = {
   NeedChanged: 'ABOUT, which it needs, became ready or stopped being ready',
   UserDeleted: 'ABOUT, which used it, was deleted',
   ChangeEnded: 'a change of its own had ended',
-  Sync: 'a sync was asked for',
+  Sync: 'a sync was asked for (ABOUT)',
   Resync: 'it was time for the regular look at everything',
   Confirmed: 'ABOUT confirmed its deletion',
   Undeleted: 'it was brought back from its tombstone',

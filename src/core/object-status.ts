@@ -18,7 +18,13 @@ export interface StatusError {
   readonly code: ErrorCode;
   readonly message: string;
   readonly hint?: string;
+  /** Epoch ms. */
   readonly at: number;
+  /** The change that failed, as a clause. */
+  readonly change?: string;
+  /** The manifest that asked for it. */
+  readonly file?: string;
+  readonly line?: number;
 }
 
 export interface ObjectStatus {

@@ -10,14 +10,16 @@ import type { Host } from '../host/ports/host.ts';
 import type { KindTable } from '../kinds/kind.ts';
 import { documentJson, parseManifests } from '../schemas/parse.ts';
 import type { Problem } from '../schemas/problem.ts';
-import { optionFor } from '../schemas/registry.ts';
 import type { Snapshot, Source, SourceFile } from '../sources/snapshot.ts';
 import type { DocumentRow, Ledger, ObjectRow, TombstoneRow } from '../state/ledger.ts';
 import type { ApplyResult, Confirmation, Control, DaemonStatus, ObjectDescription, PlanReport, SourceStatus } from './control.ts';
 import type { SourceInput } from './desired.ts';
 import type { Reconciler } from './loop.ts';
 import { preview } from './preview.ts';
+import { redactDocument } from './redact-document.ts';
 import { tombstoneOwner } from './recording.ts';
+import { requestEntry } from './audit-entries.ts';
+import { fieldDifferences } from '../core/field-diff.ts';
 import type { SourceSet } from './source-set.ts';
 import type { Tracked } from './tracker.ts';
 
@@ -105,7 +107,7 @@ export class ReconcilerControl implements Control {
     return (await preview({ reconciler, host, kinds, sources })).report;
   }
 
-  async sync(source?: string): Promise<void> {
+  async sync(source?: string, actor?: string): Promise<void> {
     if (source !== undefined && this.#o.sources.find(source) === undefined) {
       throw new AppError(
         'NOT_FOUND',
@@ -113,8 +115,12 @@ export class ReconcilerControl implements Control {
         { message: `There is no source "${source}".`, hint: `Configured: ${this.#sourceNames().join(', ')}.` },
       );
     }
+    if (actor !== undefined) {
+      const ref = source === undefined ? '' : `source:${source}`;
+      this.#o.ledger.audit.add(requestEntry({ at: this.#o.clock.now(), actor, action: 'sync', ref }, { summary: 'look again now' }));
+    }
     await this.#o.sources.lookNow(source, AbortSignal.timeout(SYNC_LOOK_MS));
-    await this.#o.reconciler.sync(source);
+    await this.#o.reconciler.sync(source, { event: 'Sync', ...(actor === undefined ? {} : { about: actor }) });
   }
 
   sourceMoved(source: string): void {
@@ -147,18 +153,17 @@ export class ReconcilerControl implements Control {
     ledger.transaction(() => {
       for (const row of rows) ledger.documents.put(row);
       for (const row of pruned) ledger.documents.remove(row.ref);
-      for (const { ref, result } of objects) {
-        if (result !== 'unchanged')
-          ledger.audit.add({ at: now, actor: options.actor, action: `apply (${result})`, ref: refKey(ref), detail: source });
+      for (const [index, { ref, result }] of objects.entries()) {
+        if (result !== 'unchanged') this.#audit(options.actor, 'apply', ref, source, before.get(refKey(ref))?.text, rows[index]!.text);
       }
-      for (const { ref } of pruned) ledger.audit.add({ at: now, actor: options.actor, action: 'prune', ref: refKey(ref), detail: source });
+      for (const { ref, text } of pruned) this.#audit(options.actor, 'prune', ref, source, text, undefined);
     });
     this.#storedChanged(source);
     return { objects, problems };
   }
 
   async delete(ref: ResourceRef, actor: string): Promise<void> {
-    const { ledger, clock, sources } = this.#o;
+    const { ledger, sources } = this.#o;
     const tracked = this.#tracked(ref);
     const { source, path, line } = tracked.row;
     const stored = sources.find(source)?.snapshot?.stored === true;
@@ -173,7 +178,7 @@ export class ReconcilerControl implements Control {
     }
     ledger.transaction(() => {
       ledger.documents.remove(ref);
-      ledger.audit.add({ at: clock.now(), actor, action: 'delete', ref: refKey(ref), detail: source });
+      this.#audit(actor, 'delete', ref, source, tracked.row.document, undefined);
     });
     this.#storedChanged(source);
   }
@@ -202,7 +207,8 @@ export class ReconcilerControl implements Control {
       ledger.tombstones.put({ ...tombstone, why: 'returning' });
       ledger.allocations.move(tombstoneOwner(tombstone.uid), tombstone.uid);
       ledger.documents.put({ ref, source: DEFAULT_STORED_SOURCE, text: row.document, updatedAt: now });
-      ledger.audit.add({ at: now, actor, action: 'undelete', ref: refKey(ref), detail: tombstone.name });
+      const summary = `bring back tombstone "${tombstone.name}" of pool "${tombstone.pool}"`;
+      ledger.audit.add(requestEntry({ at: now, actor, action: 'undelete', ref }, { summary }));
     });
     reconciler.takeUp(restored);
     this.#storedChanged(DEFAULT_STORED_SOURCE);
@@ -223,10 +229,20 @@ export class ReconcilerControl implements Control {
     const at = clock.now();
     ledger.transaction(() => {
       ledger.confirmations.put({ ...row, confirmedAt: at, confirmedBy: actor });
-      ledger.audit.add({ at, actor, action: 'confirm', ref: source, detail: canonicalJson(row.objects) });
+      const detail = { summary: `agree to the deletion of ${row.objects.length} objects: ${row.reason}`, source, objects: row.objects };
+      ledger.audit.add(requestEntry({ at, actor, action: 'confirm', ref: `source:${source}` }, detail));
     });
     for (const key of row.objects) reconciler.look(key, { event: 'Confirmed', about: actor });
     return { source, hash, objects: refsOf(row.objects), reason: row.reason, askedAt: row.askedAt };
+  }
+
+  /** What somebody has put into a stored source or taken out of it, before and after. */
+  #audit(actor: string, action: string, ref: ResourceRef, source: string, before: string | undefined, after: string | undefined): void {
+    const { ledger, clock, fingerprint } = this.#o;
+    const [from, to] = [before, after].map((text) => (text === undefined ? undefined : redactDocument(text, fingerprint)));
+    const summary =
+      after === undefined ? 'take it out of the source' : before === undefined ? 'put it into the source' : 'change it in the source';
+    ledger.audit.add(requestEntry({ at: clock.now(), actor, action, ref }, { summary, source, fields: fieldDifferences(from, to) }));
   }
 
   #tracked(ref: ResourceRef): Tracked {
@@ -301,17 +317,6 @@ function sameKind(ref: ResourceRef, text: string): boolean {
 
 function refsOf(keys: readonly RefKey[]): ResourceRef[] {
   return keys.map((key) => parseRefKey(key)!);
-}
-
-/** The stored document with fingerprints in place of secret values. */
-function redactDocument(text: string, fingerprint: (secret: string) => string): unknown {
-  if (text === '') return undefined;
-  const document = JSON.parse(text) as { spec?: { config?: Record<string, string> } };
-  const config = document.spec?.config;
-  for (const [key, value] of Object.entries(config ?? {})) {
-    if (optionFor('instance', key)?.secret === true) config![key] = fingerprint(value);
-  }
-  return document;
 }
 
 /** The sentence of a recorded change (recording.ts writes it). */

@@ -88,7 +88,7 @@ export interface Control {
   /** With files: the plan as it would be if the stored source `source` also held these (upsert), or held only these (`replace`). */
   plan(files?: readonly SourceFile[], options?: { readonly source?: string; readonly replace?: boolean }): Promise<PlanReport>;
   /** Reads sources again and looks at every object. Resolves when the round is planned. */
-  sync(source?: string): Promise<void>;
+  sync(source?: string, actor?: string): Promise<void>;
   /** A webhook says that a source's remote has moved: it is looked at soon. Returns at once. */
   sourceMoved(source: string): void;
   /** Upserts the files' objects into a stored source (`api` by default). Nothing is stored when there are problems. */

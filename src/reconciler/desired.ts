@@ -20,6 +20,8 @@ export interface DesiredObject {
   readonly document: ManifestDocument;
   readonly source: string;
   readonly revision: string;
+  /** Who signed that revision, where its source checked it. */
+  readonly signer?: string;
   readonly spec: unknown;
   readonly specHash: string;
   readonly needs: readonly Need[];
@@ -77,6 +79,7 @@ export function computeDesired(
   const claimed = new Map<RefKey, readonly Problem[]>();
   const complete = new Set<string>();
   const revisions = new Map<string, string>();
+  const signers = new Map<string, string>();
   const configured = new Set(sources.map((source) => source.name));
   const stored = new Set(sources.filter((source) => source.snapshot?.stored === true).map((source) => source.name));
   const rowsBySource = Map.groupBy(rows, (row) => row.source);
@@ -101,6 +104,7 @@ export function computeDesired(
       continue;
     }
     revisions.set(name, snapshot.revision);
+    if (snapshot.signer !== undefined) signers.set(name, snapshot.signer);
     if (snapshot.complete) complete.add(name);
     const unreadable = new Set(snapshot.files.filter((file) => file.text === undefined).map((file) => file.path));
     for (const file of snapshot.files) {
@@ -142,7 +146,7 @@ export function computeDesired(
     const other = checked.waitsFor.get(key);
     unresolved.set(key, own.length > 0 || other === undefined ? own : (claimed.get(other) ?? []));
   }
-  return { ...resolveAll({ documents, kept, problems, revisions, kinds, rows: byRef, cache, previous, unresolved }), complete };
+  return { ...resolveAll({ documents, kept, problems, revisions, signers, kinds, rows: byRef, cache, previous, unresolved }), complete };
 }
 
 interface ResolveInput {
@@ -150,6 +154,7 @@ interface ResolveInput {
   readonly kept: ReadonlySet<RefKey>;
   readonly problems: Problem[];
   readonly revisions: ReadonlyMap<string, string>;
+  readonly signers: ReadonlyMap<string, string>;
   readonly kinds: KindTable;
   readonly rows: ReadonlyMap<RefKey, ObjectRow>;
   readonly cache: DesiredCache;
@@ -158,7 +163,7 @@ interface ResolveInput {
 }
 
 function resolveAll(input: ResolveInput): Pick<DesiredState, 'objects' | 'unresolved' | 'problems'> {
-  const { documents, kept, problems, revisions, kinds, rows, cache, previous, unresolved } = input;
+  const { documents, kept, problems, revisions, signers, kinds, rows, cache, previous, unresolved } = input;
   const lookup: Lookup = { document: (ref) => documents.get(refKey(ref)) };
   const objects = new Map<RefKey, DesiredObject>();
   const problemsByFile = Map.groupBy(problems, (problem) => problem.file);
@@ -186,12 +191,14 @@ function resolveAll(input: ResolveInput): Pick<DesiredState, 'objects' | 'unreso
       continue;
     }
     if (isKept) own.push(...(problemsByFile.get(used.origin.file) ?? []));
+    const signer = signers.get(used.origin.source);
     objects.set(key, {
       ref: used.ref,
       key,
       document: used,
       source: used.origin.source,
       revision: revisions.get(used.origin.source) ?? '',
+      ...(signer === undefined ? {} : { signer }),
       spec: resolved.spec,
       specHash: resolved.specHash,
       needs: resolved.needs,

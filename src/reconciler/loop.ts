@@ -25,10 +25,11 @@ import type { Executor } from './execute.ts';
 import { Intake } from './intake.ts';
 import { observe } from './observe.ts';
 import { type BaseFacts, type ObjectPlan, plan, type PlanInput } from './plan.ts';
-import { appliedOf, forgetObject, forgetTombstone, recordApplied, recordedFrom, takeUpLedger } from './recording.ts';
+import { appliedOf, forgetObject, forgetTombstone, recordApplied, recordedFrom } from './recording.ts';
 import { holdBack } from './retry.ts';
 import { Runs } from './runs.ts';
 import type { SourceSet } from './source-set.ts';
+import { takeUpLedger } from './take-up.ts';
 import { dueCause, traceLook } from './trace.ts';
 import { type Tracked, Tracker, updateConditions } from './tracker.ts';
 
@@ -123,6 +124,7 @@ export class Reconciler {
       events: options.events,
       log: options.log,
       random: this.#random,
+      fingerprint: options.fingerprint,
       changeEnded: (...args) => options.metrics?.changeEnded(...args),
       observe: (tracked) => {
         options.view.newRound();

@@ -1,15 +1,16 @@
 // Between the ledger's rows and what planning works with. All writes of the reconciler to the ledger are here.
+import { causeText } from '../core/cause.ts';
 import { canonicalJson } from '../core/hash.ts';
 import { type RefKey, refKey } from '../core/ref.ts';
 import type { Buries, Purges } from '../kinds/changes.ts';
-import type { Recorded } from '../kinds/kind.ts';
+import type { FieldChange, Recorded, Verdict } from '../kinds/kind.ts';
 import { documentJson } from '../schemas/parse.ts';
 import type { Ledger, ObjectRow, TombstoneRow } from '../state/ledger.ts';
 import type { DesiredObject } from './desired.ts';
+import type { Causes } from './dirty.ts';
 import type { AnyChange, ObjectPlan } from './plan.ts';
 
 const TOMBSTONE_MS = 24 * 3600_000;
-const KEPT_INTENTS = 50;
 /** What is kept of an object whose last applied spec has to be known without its manifest. */
 interface AppliedRecord {
   readonly spec: unknown;
@@ -41,18 +42,6 @@ function tombstoneOf(ledger: Ledger, uid: string): TombstoneRow | undefined {
 
 export function appliedOf(row: ObjectRow): AppliedRecord | undefined {
   return row.applied === null ? undefined : (JSON.parse(row.applied) as AppliedRecord);
-}
-
-/** At the daemon's start: closes what was begun and not seen to end. True when this is the first start since the host booted. */
-export function takeUpLedger(ledger: Ledger, bootId: string, now: number): boolean {
-  const firstSinceBoot = ledger.meta.get('boot_id') !== bootId;
-  ledger.transaction(() => {
-    // The first look finds how far it came.
-    for (const intent of ledger.intents.openIntents()) ledger.intents.close(intent.id, 'interrupted', now);
-    ledger.intents.prune(KEPT_INTENTS);
-    ledger.meta.set('boot_id', bootId);
-  });
-  return firstSinceBoot;
 }
 
 /** The row a desired object should have; `before` keeps uid, history and protection. */
@@ -102,14 +91,14 @@ export interface OpenedRun {
  */
 export function openRuns(
   ledger: Ledger,
-  plans: readonly ObjectPlan[],
+  plans: readonly { readonly plan: ObjectPlan; readonly causes: Causes }[],
   closing: readonly { id: number; outcome: string; at: number }[],
   now: number,
 ): OpenedRun[] {
   return ledger.transaction(() => {
     for (const { id, outcome, at } of closing) ledger.intents.close(id, outcome, at);
     const opened: OpenedRun[] = [];
-    for (const plan of plans) {
+    for (const { plan, causes } of plans) {
       for (const { what, value } of plan.allocations) ledger.allocations.add({ uid: plan.recorded.uid, what, value });
       let tombstone: Recorded['tombstone'];
       for (const { change } of plan.steps) {
@@ -121,7 +110,7 @@ export function openRuns(
         plan.steps.map((step) => ({
           uid: plan.recorded.uid,
           ref: plan.key,
-          change: describeIntent(plan, step.change),
+          change: describeIntent(plan, step.change, causes),
           openedAt: now,
           revision: plan.desired?.revision ?? '',
         })),
@@ -132,10 +121,27 @@ export function openRuns(
   });
 }
 
-/** The change's name and its sentence: fields may hold secrets, the sentence never does. */
-function describeIntent(plan: ObjectPlan, change: AnyChange): string {
+/** What an intent's row tells of its change, without a secret. */
+export interface RecordedChange {
+  readonly change: string;
+  readonly verdict: Verdict;
+  readonly summary: string;
+  readonly fields: readonly FieldChange[];
+  /** The source that declared it; undefined in rows of older versions. */
+  readonly source?: string;
+  /** The events that made us look. */
+  readonly causes: readonly string[];
+}
+
+function describeIntent(plan: ObjectPlan, change: AnyChange, causes: Causes): string {
   const { verdict, summary, fields } = plan.kind.describe(change, plan.desired?.document.origin);
-  return canonicalJson({ do: change.do, verdict, summary, fields });
+  const source = plan.desired?.source ?? plan.recorded.source;
+  return canonicalJson({ do: change.do, verdict, summary, fields, source, causes: causes.map(causeText) });
+}
+
+export function parseRecordedChange(text: string): RecordedChange {
+  const { do: change, ...rest } = JSON.parse(text) as Omit<RecordedChange, 'change'> & { do: string };
+  return { ...rest, change, causes: rest.causes ?? [] };
 }
 
 function buries(change: AnyChange): change is AnyChange & Buries {

@@ -5,11 +5,13 @@ import type { EventSink } from '../core/events.ts';
 import type { Log } from '../core/log.ts';
 import { refText } from '../core/ref.ts';
 import type { Purges } from '../kinds/changes.ts';
-import type { Observed } from '../kinds/kind.ts';
+import type { Observed, PlannedStep } from '../kinds/kind.ts';
 import type { Ledger } from '../state/ledger.ts';
 import type { Executor, StepOutcome } from './execute.ts';
 import { type AnyChange, describe, type ObjectPlan } from './plan.ts';
 import { openRuns } from './recording.ts';
+import { changeEntry, type NewAuditEntry } from './audit-entries.ts';
+import { placeOf } from './locate.ts';
 import { retryDelayMs } from './retry.ts';
 import { type Tracked, updateConditions } from './tracker.ts';
 
@@ -25,6 +27,7 @@ export interface RunsOptions {
   readonly events: EventSink;
   readonly log: Log;
   readonly random: () => number;
+  readonly fingerprint: (secret: string) => string;
   /** Nothing may be changed any more: runs end at their next boundary. */
   halted(): boolean;
   observe(tracked: Tracked): Promise<Observed<unknown>>;
@@ -48,7 +51,7 @@ interface Closing {
 export class Runs {
   readonly #o: RunsOptions;
   readonly #closing: Closing[] = [];
-  readonly #audit: Parameters<Ledger['audit']['add']>[0][] = [];
+  readonly #audit: NewAuditEntry[] = [];
   #flushTimer: NodeJS.Timeout | undefined;
   #count = 0;
 
@@ -65,7 +68,7 @@ export class Runs {
     if (plans.length === 0) return;
     const opened = openRuns(
       this.#o.ledger,
-      plans.map(({ plan }) => plan),
+      plans.map(({ tracked, plan }) => ({ plan, causes: tracked.trace.acted?.causes ?? [] })),
       this.#closing.splice(0),
       this.#o.clock.now(),
     );
@@ -152,7 +155,7 @@ export class Runs {
 
   #stepEnded(tracked: Tracked, plan: ObjectPlan, index: number, intent: number, outcome: StepOutcome): void {
     const step = plan.steps[index]!;
-    const { verdict, summary, fields } = describe(plan, step);
+    const { verdict, summary } = describe(plan, step);
     const now = this.#o.clock.now();
     this.#close(intent, outcome.is === 'failed' ? outcome.error.code : outcome.is);
     const touchesPower = verdict !== 'live' && verdict !== 'repair';
@@ -171,26 +174,37 @@ export class Runs {
         message,
         data: { change: step.change.do },
       });
-      const actor = plan.desired === undefined ? `source:${tracked.row.source}` : `source:${plan.desired.source}@${plan.desired.revision}`;
-      this.#audit.push({ at: now, actor, action: step.change.do, ref: tracked.key, detail: JSON.stringify({ summary, fields }) });
+      this.#audit.push(changeEntry(tracked, plan, step, 'done', now, this.#o.fingerprint));
     } else if (outcome.is === 'waiting') {
       if (touchesPower) tracked.exitExpected = true;
       tracked.recorded = { ...tracked.recorded, waiting: { change: step.change.do, sinceMs: now, deadlineMs: outcome.deadlineMs } };
       this.#o.lookAt(tracked, now + outcome.deadlineMs);
     } else if (outcome.is === 'failed') {
-      this.#failed(tracked, plan, summary, outcome.error, now);
+      this.#failed(tracked, plan, step, outcome.error, now);
     }
   }
 
-  #failed(tracked: Tracked, plan: ObjectPlan, summary: string, error: AppError, now: number): void {
+  #failed(tracked: Tracked, plan: ObjectPlan, step: PlannedStep<AnyChange>, error: AppError, now: number): void {
     const message = errorText(error);
+    const { summary, fields } = describe(plan, step);
+    const place = placeOf(plan.desired, fields.length === 1 ? fields[0]!.field : undefined);
+    // What fails in the same way every few minutes is in the log once.
+    if (tracked.error?.code !== error.code || tracked.error.change !== summary) {
+      this.#audit.push(changeEntry(tracked, plan, step, error.code, now, this.#o.fingerprint));
+    }
     tracked.failures++;
     tracked.retry = error.retry;
-    tracked.error = { code: error.code, message, at: now, ...(error.hint === undefined ? {} : { hint: error.hint }) };
+    tracked.error = {
+      code: error.code,
+      message,
+      at: now,
+      change: summary,
+      ...place,
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+    };
     tracked.nextRetry = now + (error.retry === 'backoff' ? retryDelayMs(tracked.failures, this.#o.random()) : ON_CHANGE_RETRY_MS);
     this.#o.lookAt(tracked, tracked.nextRetry);
-    const origin = plan.desired?.document.origin;
-    const where = origin === undefined ? '' : ` (${origin.file}:${origin.line})`;
+    const where = place === undefined ? '' : ` (${place.file}:${place.line})`;
     this.#o.log.warn({ object: tracked.key, code: error.code, error: message }, 'change failed');
     this.#o.events.emit({
       type: 'change',

@@ -19,6 +19,8 @@ export interface Snapshot {
   readonly stored?: boolean;
   /** Why this is not what the source has now, for people: the remote is away, or what it has was refused. This is the last good revision. */
   readonly outdated?: string;
+  /** Who signed this revision, by the pinned keys; undefined where no signature was asked for. */
+  readonly signer?: string;
   /** Epoch ms since when it is unchanged. */
   readonly since: number;
 }

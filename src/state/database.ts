@@ -24,9 +24,9 @@ export class Database {
   readonly #db: DatabaseSync;
 
   /** `:memory:` is allowed. Throws LEDGER_CORRUPT, LEDGER_WRITE_FAILED, DISK_FULL. */
-  constructor(path: string) {
+  constructor(path: string, options: { readonly readOnly?: boolean } = {}) {
     this.path = path;
-    this.#db = guarded(path, () => new DatabaseSync(path, { timeout: 5000 }));
+    this.#db = guarded(path, () => new DatabaseSync(path, { timeout: 5000, readOnly: options.readOnly ?? false }));
   }
 
   /** Fixed SQL without parameters. */

@@ -2,6 +2,7 @@
 // SQL. All calls are synchronous (node:sqlite) and short; `transaction` makes several one commit (WAL, synchronous=FULL).
 import type { LockstepEvent, NewEvent } from '../core/events.ts';
 import type { RefKey, ResourceRef } from '../core/ref.ts';
+import type { ChainHead, ChainVerdict } from './audit-chain.ts';
 
 export interface ObjectRow {
   readonly uid: string;
@@ -66,12 +67,14 @@ export interface IntentRow {
 }
 
 export interface IntentTable {
-  /** Write-ahead: call inside one transaction for all changes that start together. */
+  /** Write-ahead: call inside one transaction for all changes that start together. Drops each object's oldest closed ones (KEPT_INTENTS). */
   open(intents: readonly Omit<IntentRow, 'id' | 'closedAt' | 'outcome'>[]): readonly number[];
   close(id: number, outcome: string, at: number): void;
   openIntents(): readonly IntentRow[];
   /** Newest first. */
   history(uid: string, limit: number): readonly IntentRow[];
+  /** Newest first, of every object that had this name, also of those that are gone. */
+  historyOf(ref: RefKey, limit: number): readonly IntentRow[];
   /** Deletes closed intents beyond `keep` per object. */
   prune(keep: number): void;
 }
@@ -190,8 +193,14 @@ export interface AuditEntry {
 export interface AuditTable {
   add(entry: Omit<AuditEntry, 'seq' | 'hash'>): AuditEntry;
   latest(limit: number): readonly AuditEntry[];
-  /** The first entry whose hash does not follow from the one before, or undefined. */
-  verify(): AuditEntry | undefined;
+  /** Newest first: those with a number below `before`, at or after `since` (epoch ms), about `ref`. */
+  page(query: { readonly before?: number; readonly since?: number; readonly ref?: string; readonly limit: number }): readonly AuditEntry[];
+  /** Oldest first: those with a greater number. */
+  after(seq: number, limit: number): readonly AuditEntry[];
+  /** The newest entry as the ledger has noted it beside the log. */
+  head(): ChainHead;
+  /** Checks the whole chain at once; `expected` is a head that was noted elsewhere. */
+  verify(expected?: ChainHead): ChainVerdict;
 }
 
 export interface MetaTable {

@@ -34,15 +34,25 @@ export interface OpenOptions {
 export function openLedger(path: string, options: OpenOptions = {}): Ledger {
   const migrations = options.migrations ?? MIGRATIONS;
   const onDisk = path !== ':memory:';
-  if (onDisk) prepareFile(path, migrations);
+  if (onDisk) asVersioned(path, () => prepareFile(path, migrations));
   const db = new Database(path);
   try {
-    configure(db);
-    if (!onDisk) migrate(db, 0, migrations);
-    return makeLedger(db);
+    return asVersioned(path, () => {
+      configure(db);
+      if (!onDisk) migrate(db, 0, migrations);
+      return makeLedger(db);
+    });
   } catch (error) {
     db.close();
-    // SQLITE_ERROR for SQL that never changes: a table or column is missing, so the file is not what its version says.
+    throw error;
+  }
+}
+
+/** SQLITE_ERROR for SQL that never changes: a table or column is missing, so the file is not what its version says. */
+function asVersioned<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
     if (error instanceof AppError && error.detail['sqlite'] === 1) throw corrupt(path, errorChain(error).messages.join(': '));
     throw error;
   }

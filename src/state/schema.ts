@@ -145,8 +145,16 @@ CREATE TABLE forgotten_source (name TEXT PRIMARY KEY, forgotten_at INTEGER NOT N
 ALTER TABLE confirmation ADD COLUMN protected TEXT NOT NULL DEFAULT '[]';
 `;
 
+/** The audit log's newest entry is kept apart from it; history and audit are found by object. */
+const AUDIT_HEAD = `
+INSERT INTO meta (key, value) SELECT 'audit_head', seq || ' ' || hash FROM audit ORDER BY seq DESC LIMIT 1;
+CREATE INDEX audit_ref ON audit (ref, seq);
+CREATE INDEX intent_ref ON intent (ref, id);
+`;
+
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, sql: FIRST },
   { version: 2, sql: TOMBSTONES_BY_NAME },
   { version: 3, sql: FORGOTTEN_SOURCES },
+  { version: 4, sql: AUDIT_HEAD },
 ];

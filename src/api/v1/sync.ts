@@ -9,7 +9,8 @@ const Synced = Type.Object(
   { additionalProperties: false },
 );
 
-export const syncRoutes: Routes = (app, { control }) => {
+export const syncRoutes: Routes = (app, context) => {
+  const { control } = context;
   app.post<{ Body: SyncBody | undefined }>(
     '/v1/sync',
     {
@@ -22,7 +23,7 @@ export const syncRoutes: Routes = (app, { control }) => {
     async (request) => {
       const { source, planHash } = request.body ?? {};
       if (planHash !== undefined) await checkPlanHash(control, planHash);
-      await control.sync(source);
+      await control.sync(source, context.actor(request.raw.socket));
       return { settled: control.status().settled };
     },
   );

@@ -228,9 +228,9 @@ export class GitSource implements Source {
     const isNew = this.#good?.commit !== commit;
     const isOtherRef = record?.ref !== (choice.ref ?? null);
     // A known commit under another tag has to be signed as that, too.
-    if (isNew || isOtherRef) await this.#verify(choice, signal);
+    const signer = isNew || isOtherRef ? await this.#verify(choice, signal) : undefined;
     const since = this.#good?.commit === commit ? this.#good.snapshot.since : record?.commit === commit ? record.since : this.#clock.now();
-    if (isNew) this.#good = { commit, snapshot: await this.#snapshot(commit, since, signal) };
+    if (isNew) this.#good = { commit, snapshot: await this.#snapshot(commit, since, signer, signal) };
     if (isOtherRef || record?.commit !== commit) {
       await mirror.keep(this.name, choice.id, signal);
       const [url, selector] = [this.#git.url.text, refText(this.#git.ref)];
@@ -247,8 +247,8 @@ export class GitSource implements Source {
       await this.#mirror.exclusive(async () => {
         await this.#mirror.open(signal);
         if (!(await this.#mirror.has(record.id, signal))) return;
-        await this.#verify({ ref: record.ref ?? undefined, id: record.id, commit: record.commit }, signal);
-        this.#good = { commit: record.commit, snapshot: await this.#snapshot(record.commit, record.since, signal) };
+        const signer = await this.#verify({ ref: record.ref ?? undefined, id: record.id, commit: record.commit }, signal);
+        this.#good = { commit: record.commit, snapshot: await this.#snapshot(record.commit, record.since, signer, signal) };
       });
     } catch (error) {
       this.#error = toAppError(error, 'SOURCE_UNREADABLE', { source: this.name });
@@ -260,18 +260,19 @@ export class GitSource implements Source {
     return record?.url === this.#git.url.text && record.selector === refText(this.#git.ref) ? record : undefined;
   }
 
-  async #snapshot(commit: string, since: number, signal: AbortSignal): Promise<Snapshot> {
+  async #snapshot(commit: string, since: number, signer: string | undefined, signal: AbortSignal): Promise<Snapshot> {
     const { path } = this.#git;
     const files = await readManifests(this.#mirror, { source: this.name, commit, path, limits: this.#limits, cache: this.#cache, signal });
-    return { source: this.name, revision: commit, files, complete: files.every((file) => file.text !== undefined), since };
+    const complete = files.every((file) => file.text !== undefined);
+    return { source: this.name, revision: commit, files, complete, ...(signer === undefined ? {} : { signer }), since };
   }
 
-  async #verify(choice: Choice, signal: AbortSignal): Promise<void> {
+  async #verify(choice: Choice, signal: AbortSignal): Promise<string | undefined> {
     const { verify } = this.#git;
-    if (verify === undefined) return;
+    if (verify === undefined) return undefined;
     const tag = choice.ref?.startsWith('refs/tags/') === true ? { id: choice.id, ref: choice.ref } : undefined;
     const { directory } = this.#mirror;
-    await verifySigned(verify, { source: this.name, directory, runDir: this.#runDir, commit: choice.commit, tag }, signal);
+    return await verifySigned(verify, { source: this.name, directory, runDir: this.#runDir, commit: choice.commit, tag }, signal);
   }
 
   /** Rejects with SOURCE_REFUSED when the new commit is no successor of the last good one. */

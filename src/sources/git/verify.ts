@@ -17,8 +17,8 @@ export interface Signed {
   readonly tag: { readonly id: string; readonly ref: string } | undefined;
 }
 
-/** Rejects with SOURCE_REFUSED, or with SOURCE_UNREADABLE when the pinned keys cannot be read. */
-export async function verifySigned(verify: GitVerify, signed: Signed, signal: AbortSignal): Promise<void> {
+/** Resolves with who signed it. Rejects with SOURCE_REFUSED, or with SOURCE_UNREADABLE when the pinned keys cannot be read. */
+export async function verifySigned(verify: GitVerify, signed: Signed, signal: AbortSignal): Promise<string> {
   const { runDir, directory, commit } = signed;
   const what = verify.require === 'commit' ? `commit ${commit.slice(0, 12)}` : `tag ${signed.tag?.ref ?? ''}`;
   const home = join(runDir, 'gnupg');
@@ -39,8 +39,8 @@ export async function verifySigned(verify: GitVerify, signed: Signed, signal: Ab
   const call = { directory, signal, configFile, env: { GNUPGHOME: home } };
   if (verify.require === 'tag') await checkTagName(signed, signal);
   try {
-    const argv = verify.require === 'commit' ? ['verify-commit', commit] : ['verify-tag', signed.tag?.id ?? commit];
-    await git(argv, call);
+    const [command, id] = verify.require === 'commit' ? ['verify-commit', commit] : ['verify-tag', signed.tag?.id ?? commit];
+    return signerOf((await git([command, '--raw', id], call)).stderr);
   } catch (error) {
     if (!(error instanceof GitFailed)) throw error;
     const missing = /cannot (?:run|exec) |No such file or directory/i.test(error.said);
@@ -51,6 +51,15 @@ export async function verifySigned(verify: GitVerify, signed: Signed, signal: Ab
     const message = `The ${what} of source "${signed.source}" is refused: ${why}. The last good revision stays in force.`;
     throw new AppError('SOURCE_REFUSED', { source: signed.source, commit }, { message, hint, cause: error });
   }
+}
+
+/** What git tells of a good signature: the words of ssh-keygen, or gpg's status lines (doc/DETAILS of GnuPG). */
+export function signerOf(said: string): string {
+  const ssh = /^Good "git" signature for (.+) with \S+ key (\S+)$/m.exec(said);
+  if (ssh !== null) return `${ssh[1]} (${ssh[2]})`;
+  const name = /^\[GNUPG:\] GOODSIG \S+ (.+)$/m.exec(said)?.[1];
+  const key = /^\[GNUPG:\] VALIDSIG (\S+)/m.exec(said)?.[1];
+  return [name, key === undefined ? undefined : `(${key})`].filter((part) => part !== undefined).join(' ') || 'a pinned key';
 }
 
 /** A signed tag says its own name: without this, the ref of a new version could hold an old version's signed tag. */

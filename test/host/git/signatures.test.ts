@@ -44,6 +44,7 @@ test('takes commits signed with a pinned ssh key only', { skip: needsSshKeygen }
   const signed = await source.read(NEVER);
   assert.equal(signed.revision, good);
   assert.equal(signed.outdated, undefined);
+  assert.match(signed.signer ?? '', /^test@example\.com \(SHA256:/);
 
   const stranger = await newKey(join(bench.root, 'stranger'));
   await bench.commit({ 'a.yaml': 'kind: Evil\n' }, { config: sshSigning(stranger), commit: ['-S'] });
@@ -60,6 +61,7 @@ test('takes commits signed with a pinned ssh key only', { skip: needsSshKeygen }
   const again = bench.source(t, bench.options(bench.url, { verify }));
   const restored = await again.read(NEVER);
   assert.equal(restored.revision, good);
+  assert.equal(restored.signer, signed.signer, 'also after a restart');
   assert.match(restored.outdated ?? '', /not signed/);
 });
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import type { AppError } from '../../../src/core/errors.ts';
-import { makeRef, refKey } from '../../../src/core/ref.ts';
+import { makeRef, type RefKey, refKey } from '../../../src/core/ref.ts';
 import { Database } from '../../../src/state/database.ts';
 import { makeAuditTable } from '../../../src/state/audit-table.ts';
 import { makeEventTable } from '../../../src/state/event-table.ts';
-import type { Ledger, ObjectRow, TombstoneRow } from '../../../src/state/ledger.ts';
+import type { AuditTable, Ledger, ObjectRow, TombstoneRow } from '../../../src/state/ledger.ts';
 import { openLedger } from '../../../src/state/open.ts';
 import { MIGRATIONS } from '../../../src/state/schema.ts';
 
@@ -256,25 +256,93 @@ test('events are numbered without gaps, kept to a bound, and read from a sequenc
   db.close();
 });
 
-test('the audit chain verifies, and an edited, removed or inserted entry is found', () => {
-  for (const [sql, found] of [
-    ["UPDATE audit SET detail = 'other' WHERE seq = 2", 2],
-    ["UPDATE audit SET actor = 'uid:1' WHERE seq = 3", 3],
-    ['DELETE FROM audit WHERE seq = 2', 3],
-    ['DELETE FROM audit WHERE seq = 1', 2],
-  ] as const) {
-    const db = rawDatabase();
+describe('the audit log', () => {
+  function filled(db: Database, count = 4): AuditTable {
     const audit = makeAuditTable(db);
-    for (let n = 1; n <= 4; n++) audit.add({ at: n, actor: 'uid:0', action: 'confirm', ref: '-', detail: `entry ${n}` });
-    assert.equal(audit.verify(), undefined);
-    assert.deepEqual(
-      audit.latest(2).map((entry) => entry.detail),
-      ['entry 3', 'entry 4'],
-    );
-    db.exec(sql);
-    assert.equal(audit.verify()?.seq, found, sql);
-    db.close();
+    for (let n = 1; n <= count; n++) {
+      audit.add({ at: n * 10, actor: 'uid:0', action: 'confirm', ref: n % 2 === 0 ? 'even' : 'odd', detail: `entry ${n}` });
+    }
+    return audit;
   }
+
+  test('is in order as it was written, and ends where the ledger says', () => {
+    const db = rawDatabase();
+    const audit = filled(db);
+    const { entries, head, broken } = audit.verify();
+    assert.deepEqual([entries, head?.seq, broken], [4, 4, undefined]);
+    assert.deepEqual(audit.head(), head);
+    assert.equal(makeAuditTable(rawDatabase()).verify().broken, undefined, 'an empty log is in order');
+    db.close();
+  });
+
+  for (const [what, sql, found] of [
+    ['an edited detail', "UPDATE audit SET detail = 'other' WHERE seq = 2", 2],
+    ['an edited actor', "UPDATE audit SET actor = 'uid:1' WHERE seq = 3", 3],
+    ['an edited time', 'UPDATE audit SET at = 1 WHERE seq = 4', 4],
+    ['an edited hash', "UPDATE audit SET hash = 'x' WHERE seq = 1", 1],
+    ['a removed entry', 'DELETE FROM audit WHERE seq = 2', 2],
+    ['a removed first entry', 'DELETE FROM audit WHERE seq = 1', 1],
+    ['a removed newest entry', 'DELETE FROM audit WHERE seq = 4', 4],
+    ['everything removed', 'DELETE FROM audit', 1],
+    [
+      'two entries in the other order',
+      'UPDATE audit SET seq = 9 WHERE seq = 2; UPDATE audit SET seq = 2 WHERE seq = 3; UPDATE audit SET seq = 3 WHERE seq = 9',
+      2,
+    ],
+    ['an entry put in', 'INSERT INTO audit SELECT 5, at, actor, action, ref, detail, hash FROM audit WHERE seq = 4', 5],
+    ['a newest entry that goes on from the chain, but is not ours', "UPDATE meta SET value = '3 x' WHERE key = 'audit_head'", 4],
+    ['a lost note of the newest entry', "DELETE FROM meta WHERE key = 'audit_head'", 1],
+  ] as const) {
+    test(`${what} is found, with its number`, () => {
+      const db = rawDatabase();
+      const audit = filled(db);
+      db.exec(sql);
+      const { broken } = audit.verify();
+      assert.equal(broken?.seq, found, broken?.problem);
+      assert.match(broken?.problem ?? '', /^[A-Z].*\.$/);
+      db.close();
+    });
+  }
+
+  test('written anew from the start it only shows against a head that was noted elsewhere', () => {
+    const db = rawDatabase();
+    const noted = filled(db).head();
+    db.exec("DELETE FROM audit; DELETE FROM meta WHERE key = 'audit_head'");
+    const audit = filled(db, 3);
+    assert.equal(audit.verify().broken, undefined, 'this is what a chain cannot show');
+    assert.equal(audit.verify(noted).broken?.seq, 4);
+    audit.add({ at: 99, actor: 'uid:0', action: 'confirm', ref: '-', detail: 'another fourth' });
+    assert.equal(audit.verify(noted).broken?.seq, 4);
+    db.close();
+  });
+
+  test('can be read in pages, by object and by time', () => {
+    const db = rawDatabase();
+    const audit = filled(db, 6);
+    const seqs = (page: readonly { readonly seq: number }[]): number[] => page.map((entry) => entry.seq);
+    assert.deepEqual(seqs(audit.page({ limit: 2 })), [6, 5]);
+    assert.deepEqual(seqs(audit.page({ limit: 2, before: 5 })), [4, 3]);
+    assert.deepEqual(seqs(audit.page({ limit: 9, ref: 'even' })), [6, 4, 2]);
+    assert.deepEqual(seqs(audit.page({ limit: 9, ref: 'even', since: 40 })), [6, 4]);
+    assert.deepEqual(seqs(audit.after(4, 9)), [5, 6]);
+    assert.deepEqual(seqs(audit.latest(2)), [5, 6]);
+    db.close();
+  });
+});
+
+test('closed intents of an object are bounded while the daemon runs, open ones stay', () => {
+  const ledger = openLedger(':memory:');
+  const [first] = ledger.intents.open([{ uid: 'u', ref: 'r' as RefKey, change: '{}', openedAt: 0, revision: '' }]);
+  for (let n = 1; n <= 80; n++) {
+    const [id] = ledger.intents.open([{ uid: 'u', ref: 'r' as RefKey, change: '{}', openedAt: n, revision: '' }]);
+    ledger.intents.close(id!, 'done', n);
+  }
+  const history = ledger.intents.history('u', 1000);
+  assert.ok(history.length <= 52, String(history.length));
+  assert.equal(history.at(-1)?.id, first, 'what is open is never dropped');
+  assert.equal(history[0]?.openedAt, 80);
+  assert.deepEqual(ledger.intents.historyOf('r' as RefKey, 2), history.slice(0, 2));
+  ledger.close();
 });
 
 test('a transaction that throws leaves nothing behind, and transactions do not nest', () => {
