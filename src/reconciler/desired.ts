@@ -5,20 +5,23 @@
 //
 // Pure: text and ledger rows in, objects and problems out. Deletion is not decided here (deletion.ts).
 import { type RefKey, type ResourceRef, refKey, refText } from '../core/ref.ts';
-import type { KindTable, Lookup, Need } from '../kinds/kind.ts';
-import { checkDocuments } from '../schemas/checks/check-documents.ts';
+import { finish, type Sliced } from '../core/slices.ts';
+import type { KindTable, Need } from '../kinds/kind.ts';
+import { checkInSlices } from '../schemas/checks/check-documents.ts';
+import { CheckMemo } from '../schemas/checks/memo.ts';
 import type { ManifestDocument } from '../schemas/document.ts';
-import { type ParseCache, parseManifests, reviveDocument } from '../schemas/parse.ts';
+import { type ParseCache, parseInSlices, reviveDocument } from '../schemas/parse.ts';
 import type { Problem } from '../schemas/problem.ts';
 import type { Snapshot } from '../sources/snapshot.ts';
 import type { ObjectRow } from '../state/ledger.ts';
-import { ResolveCache } from './resolve-cache.ts';
+import { ResolveCache, type ResolvedOnce } from './resolve-cache.ts';
 
 export interface DesiredObject {
   readonly ref: ResourceRef;
   readonly key: RefKey;
   readonly document: ManifestDocument;
   readonly source: string;
+  /** Of its source, when this was first declared so. */
   readonly revision: string;
   /** Who signed that revision, where its source checked it. */
   readonly signer?: string;
@@ -45,7 +48,17 @@ export interface DesiredState {
   readonly problems: readonly Problem[];
   /** Sources whose current snapshot is complete: only these may lead to deletes. */
   readonly complete: ReadonlySet<string>;
+  /** The current revision of each source that could be read. */
+  readonly revisions: ReadonlyMap<string, string>;
 }
+
+export const NOTHING_DESIRED: DesiredState = {
+  objects: new Map(),
+  unresolved: new Map(),
+  problems: [],
+  complete: new Set(),
+  revisions: new Map(),
+};
 
 /** What earlier computations found, so that an unchanged file and an unchanged object cost next to nothing. */
 export interface DesiredCache {
@@ -53,25 +66,32 @@ export interface DesiredCache {
   readonly revived: Map<string, ManifestDocument>;
   /** By source. */
   readonly parsed: Map<string, ParseCache>;
+  readonly checked: CheckMemo;
   readonly resolved: ResolveCache;
 }
 
 export function emptyDesiredCache(): DesiredCache {
-  return { revived: new Map(), parsed: new Map(), resolved: new ResolveCache() };
+  return { revived: new Map(), parsed: new Map(), checked: new CheckMemo(), resolved: new ResolveCache() };
 }
 
 /** For a computation whose files are not what the sources hold (a preview): it profits, and spoils nothing. */
-export function copyOfCache({ revived, parsed, resolved }: DesiredCache): DesiredCache {
-  return { revived, parsed: new Map([...parsed].map(([name, cache]) => [name, new Map(cache)])), resolved };
+export function copyOfCache({ parsed, ...shared }: DesiredCache): DesiredCache {
+  return { ...shared, parsed: new Map([...parsed].map(([name, cache]) => [name, new Map(cache)])) };
 }
 
-export function computeDesired(
+/** All at once, see desiredInSlices. */
+export function computeDesired(...input: Parameters<typeof desiredInSlices>): DesiredState {
+  return finish(desiredInSlices(...input));
+}
+
+/** `previous`: the objects as they were computed before. One that is still the same is the same object in the result. */
+export function* desiredInSlices(
   sources: readonly SourceInput[],
   rows: readonly ObjectRow[],
   kinds: KindTable,
   cache: DesiredCache = emptyDesiredCache(),
   previous: ReadonlyMap<RefKey, DesiredObject> = new Map(),
-): DesiredState {
+): Sliced<DesiredState> {
   const problems: Problem[] = [];
   const documents = new Map<RefKey, ManifestDocument>();
   const kept = new Set<RefKey>();
@@ -86,7 +106,7 @@ export function computeDesired(
 
   const add = (document: ManifestDocument | undefined, isKept: boolean): void => {
     if (document === undefined) return;
-    const key = refKey(document.ref);
+    const { key } = document;
     const owner = documents.get(key);
     if (owner === undefined) {
       documents.set(key, document);
@@ -113,14 +133,15 @@ export function computeDesired(
     const readable = snapshot.files.flatMap((file) =>
       file.text === undefined ? [] : [{ path: file.path, text: file.text, source: name }],
     );
-    const parsed = parseManifests(readable, parseCacheOf(cache, name));
+    const parsed = yield* parseInSlices(readable, parseCacheOf(cache, name));
     problems.push(...parsed.problems);
     for (const file of parsed.perFile) {
       for (const key of file.claims) claimed.set(key, file.problems);
     }
     const broken = new Set(parsed.problems.filter((problem) => problem.severity === 'error').map((problem) => problem.file));
     for (const document of parsed.documents) add(document, false);
-    const declaredHere = new Set(parsed.documents.map((document) => refKey(document.ref)));
+    if (broken.size + unreadable.size === 0) continue;
+    const declaredHere = new Set(parsed.documents.map((document) => document.key));
     for (const row of known) {
       const stays = row.declared && (broken.has(row.path) || unreadable.has(row.path));
       if (stays && !declaredHere.has(refKey(row.ref))) add(revive(row, cache), true);
@@ -131,7 +152,7 @@ export function computeDesired(
 
   // What stays as it was last valid is there; only what nothing is known of is merely claimed.
   for (const key of documents.keys()) claimed.delete(key);
-  const checked = checkDocuments([...documents.values()], new Set(claimed.keys()));
+  const checked = yield* checkInSlices([...documents.values()], new Set(claimed.keys()), cache.checked);
   problems.push(...checked.problems);
   const byRef = new Map(rows.map((row) => [refKey(row.ref), row]));
   const unresolved = new Map<RefKey, readonly Problem[]>();
@@ -146,7 +167,8 @@ export function computeDesired(
     const other = checked.waitsFor.get(key);
     unresolved.set(key, own.length > 0 || other === undefined ? own : (claimed.get(other) ?? []));
   }
-  return { ...resolveAll({ documents, kept, problems, revisions, signers, kinds, rows: byRef, cache, previous, unresolved }), complete };
+  const resolved = yield* resolveAll({ documents, kept, problems, revisions, signers, kinds, rows: byRef, cache, previous, unresolved });
+  return { ...resolved, complete, revisions };
 }
 
 interface ResolveInput {
@@ -162,9 +184,8 @@ interface ResolveInput {
   readonly unresolved: Map<RefKey, readonly Problem[]>;
 }
 
-function resolveAll(input: ResolveInput): Pick<DesiredState, 'objects' | 'unresolved' | 'problems'> {
+function* resolveAll(input: ResolveInput): Sliced<Pick<DesiredState, 'objects' | 'unresolved' | 'problems'>> {
   const { documents, kept, problems, revisions, signers, kinds, rows, cache, previous, unresolved } = input;
-  const lookup: Lookup = { document: (ref) => documents.get(refKey(ref)) };
   const objects = new Map<RefKey, DesiredObject>();
   const problemsByFile = Map.groupBy(problems, (problem) => problem.file);
   for (const [key, document] of documents) {
@@ -172,32 +193,39 @@ function resolveAll(input: ResolveInput): Pick<DesiredState, 'objects' | 'unreso
     if (kind === undefined) continue;
     let used = document;
     let isKept = kept.has(key);
-    let resolved = cache.resolved.resolve(kind, used, lookup);
+    let resolved = cache.resolved.resolve(kind, used, documents);
     const own: Problem[] = [...resolved.problems];
     problems.push(...resolved.problems);
-    const row = rows.get(key);
-    const last = resolved.spec === undefined && !isKept && row?.declared ? revive(row, cache) : undefined;
+    const before = previous.get(key);
+    if (before !== undefined && !isKept && isStill(before, used, resolved)) {
+      objects.set(key, before);
+      continue;
+    }
+    yield;
+    const row = resolved.spec === undefined ? rows.get(key) : undefined;
+    const last = !isKept && row?.declared === true ? revive(row, cache) : undefined;
     if (last !== undefined) {
       used = last;
       isKept = true;
-      resolved = cache.resolved.resolve(kind, used, lookup);
+      resolved = cache.resolved.resolve(kind, used, documents);
     }
     if (resolved.spec === undefined) {
       // What it refers to is gone. It stays as it was, as long as we know how that was, and is left alone otherwise.
-      const before = previous.get(key);
       const why = [...own, ...problemsAt(problems, document)];
       if (before === undefined) unresolved.set(key, why);
       else objects.set(key, { ...before, kept: true, problems: why });
       continue;
     }
     if (isKept) own.push(...(problemsByFile.get(used.origin.file) ?? []));
-    const signer = signers.get(used.origin.source);
+    const same = before?.specHash === resolved.specHash ? before : undefined;
+    const revision = same?.revision ?? revisions.get(used.origin.source) ?? '';
+    const signer = same === undefined ? signers.get(used.origin.source) : same.signer;
     objects.set(key, {
       ref: used.ref,
       key,
       document: used,
       source: used.origin.source,
-      revision: revisions.get(used.origin.source) ?? '',
+      revision,
       ...(signer === undefined ? {} : { signer }),
       spec: resolved.spec,
       specHash: resolved.specHash,
@@ -208,6 +236,11 @@ function resolveAll(input: ResolveInput): Pick<DesiredState, 'objects' | 'unreso
     });
   }
   return { objects, unresolved, problems };
+}
+
+/** The very document, refering to what it did. */
+function isStill(before: DesiredObject, document: ManifestDocument, { spec, problems }: ResolvedOnce): boolean {
+  return before.document === document && before.spec === spec && !before.kept && problems.length + before.problems.length === 0;
 }
 
 function parseCacheOf({ parsed }: DesiredCache, source: string): ParseCache {

@@ -6,7 +6,7 @@ import { hashOf, uuidv7 } from '../core/hash.ts';
 import { type RefKey, refKey } from '../core/ref.ts';
 import type { KindTable } from '../kinds/kind.ts';
 import type { Ledger, ObjectRow } from '../state/ledger.ts';
-import { computeDesired, type DesiredCache, type DesiredObject, type DesiredState, emptyDesiredCache } from './desired.ts';
+import { computeDesired, type DesiredCache, type DesiredObject, type DesiredState, emptyDesiredCache, NOTHING_DESIRED } from './desired.ts';
 import { recordedFrom, rowDiffers, rowFor } from './recording.ts';
 import type { SourceSet } from './source-set.ts';
 import type { Tracked, Tracker } from './tracker.ts';
@@ -26,7 +26,7 @@ export interface IntakeOptions {
 export class Intake {
   /** Previews read it as well. */
   readonly cache: DesiredCache = emptyDesiredCache();
-  desired: DesiredState = { objects: new Map(), unresolved: new Map(), problems: [], complete: new Set() };
+  desired: DesiredState = NOTHING_DESIRED;
   readonly #o: IntakeOptions;
   #problemsHash = '';
 

@@ -1,5 +1,5 @@
 // Plain data to a document: what it says it is (apiVersion, kind), its kind's schema, then the rules that a schema cannot say.
-import { isKindName, KIND_NAMES, type KindName, makeRef, type ResourceRef } from '../core/ref.ts';
+import { isKindName, KIND_NAMES, type KindName, makeRef, refKey, type ResourceRef } from '../core/ref.ts';
 import type { ManifestDocument, Metadata } from './document.ts';
 import { type Finding, shown } from './finding.ts';
 import { kindFindings } from './kind-rules.ts';
@@ -23,7 +23,8 @@ export function checkValue(value: unknown): { findings: readonly Finding[]; docu
   const metadata = data['metadata'] as Metadata;
   const spec = data['spec'];
   const findings = kindFindings(kind, metadata, spec);
-  return { findings, document: { apiVersion: API_VERSION, kind, ref: refOf(kind, metadata.name, metadata.project, spec), metadata, spec } };
+  const ref = refOf(kind, metadata.name, metadata.project, spec);
+  return { findings, document: { apiVersion: API_VERSION, kind, ref, key: refKey(ref), metadata, spec } };
 }
 
 /** What a kind with a parent calls it in its spec. */

@@ -1,5 +1,5 @@
 // A manifest document after parsing and schema validation: typed, with a way back to file, line and column.
-import type { KindName, ResourceRef } from '../core/ref.ts';
+import type { KindName, RefKey, ResourceRef } from '../core/ref.ts';
 import type { Position } from './problem.ts';
 
 /** Where an object's declaration stands. */
@@ -22,6 +22,8 @@ export interface ManifestDocument {
   readonly apiVersion: 'lockstep/v1';
   readonly kind: KindName;
   readonly ref: ResourceRef;
+  /** refKey(ref). */
+  readonly key: RefKey;
   readonly metadata: Metadata;
   /** Valid against the kind's schema; `config` and `devices` are still LXD's string maps. Nulls are gone. */
   readonly spec: unknown;

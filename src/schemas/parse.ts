@@ -6,6 +6,7 @@
 // One bad document never stops the others, and nothing here throws: what is wrong becomes a Problem.
 import { canonicalJson } from '../core/hash.ts';
 import { type RefKey, refKey, type ResourceRef } from '../core/ref.ts';
+import { finish, type Sliced } from '../core/slices.ts';
 import { checkValue, claimedRef } from './check-value.ts';
 import { duplicateObjects } from './checks/duplicate-objects.ts';
 import type { ManifestDocument, Origin } from './document.ts';
@@ -52,7 +53,11 @@ export type ParseCache = Map<string, { readonly file: ManifestFile; readonly res
 
 /** Parses files that belong together: objects declared twice among them are problems. A cache belongs to one such set of files. */
 export function parseManifests(files: readonly ManifestFile[], cache?: ParseCache): ParsedManifests {
-  const results = cache === undefined ? files.map((file) => parseFile(file)) : parseCached(files, cache);
+  return finish(parseInSlices(files, cache));
+}
+
+export function* parseInSlices(files: readonly ManifestFile[], cache: ParseCache = new Map()): Sliced<ParsedManifests> {
+  const results = yield* parseCached(files, cache);
   const duplicates = duplicateObjects(results.flatMap((result) => result.documents));
   if (duplicates.length > 0) {
     for (const [at, result] of results.entries()) results[at] = withoutDuplicates(result, duplicates);
@@ -64,16 +69,23 @@ export function parseManifests(files: readonly ManifestFile[], cache?: ParseCach
   };
 }
 
-function parseCached(files: readonly ManifestFile[], cache: ParseCache): FileResult[] {
-  const known = new Map(cache);
-  cache.clear();
-  return files.map((file) => {
-    const before = known.get(file.path);
-    const same = before !== undefined && before.file.text === file.text && before.file.source === file.source;
-    const result = same ? before.result : parseFile(file);
+function* parseCached(files: readonly ManifestFile[], cache: ParseCache): Sliced<FileResult[]> {
+  const results: FileResult[] = [];
+  const now = new Set<string>();
+  for (const file of files) {
+    now.add(file.path);
+    const before = cache.get(file.path);
+    if (before !== undefined && before.file.text === file.text && before.file.source === file.source) {
+      results.push(before.result);
+      continue;
+    }
+    const result = parseFile(file);
     cache.set(file.path, { file, result });
-    return result;
-  });
+    results.push(result);
+    yield;
+  }
+  for (const path of cache.keys()) if (!now.has(path)) cache.delete(path);
+  return results;
 }
 
 function withoutDuplicates(result: FileResult, duplicates: readonly { document: ManifestDocument; finding: Finding }[]): FileResult {
@@ -84,7 +96,7 @@ function withoutDuplicates(result: FileResult, duplicates: readonly { document: 
     ...result,
     documents: result.documents.filter((document) => !gone.has(document)),
     problems: [...result.problems, ...here.map(({ document, finding }) => problemIn(document, finding))],
-    claims: [...result.claims, ...here.map(({ document }) => refKey(document.ref))],
+    claims: [...result.claims, ...here.map(({ document }) => document.key)],
   };
 }
 

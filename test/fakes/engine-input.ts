@@ -60,6 +60,7 @@ export function desiredOf(ref: ResourceRef, spec: FakeSpec): DesiredObject {
       apiVersion: 'lockstep/v1',
       kind: ref.kind,
       ref,
+      key: refKey(ref),
       metadata: { name: ref.name },
       spec,
       origin: { ...position, source: 'dir' },

@@ -3,20 +3,23 @@ import { cidrHolds, type Ipv4Cidr, ipv4ToNumber, subnetOf } from '../../core/ip.
 import { makeRef } from '../../core/ref.ts';
 import type { ManifestDocument } from '../document.ts';
 import { optionValue } from '../registry.ts';
-import { type CheckContext, type CheckFinding, deviceFinding } from './context.ts';
+import { type CheckFinding, deviceFinding, type DocumentCheck } from './context.ts';
 import { declaredSubnet, networkConfig } from './subnet.ts';
 
-export function addressInSubnet(context: CheckContext): readonly CheckFinding[] {
-  const findings: CheckFinding[] = [];
-  for (const device of context.devices()) {
-    const { type, network: name, 'ipv4.address': address } = device.options;
-    if (type !== 'nic' || name === undefined || address === undefined) continue;
-    const network = context.document(makeRef('Network', name, { project: device.instance.ref.project }));
-    const what = network === undefined ? undefined : addressProblem(network, address);
-    if (what !== undefined) findings.push(deviceFinding(device, 'ipv4.address', { rule: 'address-in-subnet', ...what }));
-  }
-  return findings;
-}
+export const addressInSubnet: DocumentCheck = {
+  of: ['Instance'],
+  check: (instance, context) => {
+    const findings: CheckFinding[] = [];
+    for (const device of context.devicesOf(instance)) {
+      const { type, network: name, 'ipv4.address': address } = device.options;
+      if (type !== 'nic' || name === undefined || address === undefined) continue;
+      const network = context.document(makeRef('Network', name, { project: instance.ref.project }));
+      const what = network === undefined ? undefined : addressProblem(network, address);
+      if (what !== undefined) findings.push(deviceFinding(device, 'ipv4.address', { rule: 'address-in-subnet', ...what }));
+    }
+    return findings;
+  },
+};
 
 function addressProblem(network: ManifestDocument, address: string): { message: string; hint?: string } | undefined {
   const { name } = network.ref;

@@ -5,22 +5,26 @@ import type { Finding } from '../finding.ts';
 import type { InstanceManifest } from '../kinds/instance.ts';
 import { DEFAULT_PROFILE, layerOf, mergedLayer, profileNames } from '../merge.ts';
 import { nearest } from '../nearest.ts';
-import { type CheckContext, type CheckFinding, deviceFinding, type ExpandedDevice } from './context.ts';
+import { type CheckContext, type CheckFinding, deviceFinding, type DocumentCheck, type ExpandedDevice } from './context.ts';
 
 const FINGERPRINT = /^[0-9a-f]{12,64}$/;
 
-export function danglingReferences(context: CheckContext): readonly CheckFinding[] {
+export const danglingReferences: DocumentCheck = {
+  of: ['Instance', 'Profile'],
+  check: (document, context) => (document.kind === 'Profile' ? ofProfile(document, context) : ofInstance(document, context)),
+};
+
+function ofInstance(instance: ManifestDocument, context: CheckContext): CheckFinding[] {
+  const own = instanceFindings(context, instance).map((finding) => ({ document: instance, finding, unusable: [instance] }));
+  return [...own, ...context.devicesOf(instance).flatMap((device) => deviceFindings(context, device))];
+}
+
+/** A profile that no instance uses yet is looked at as well. */
+function ofProfile(profile: ManifestDocument, context: CheckContext): CheckFinding[] {
   const findings: CheckFinding[] = [];
-  for (const instance of context.ofKind('Instance')) {
-    for (const finding of instanceFindings(context, instance)) findings.push({ document: instance, finding, unusable: [instance] });
-  }
-  for (const device of context.devices()) findings.push(...deviceFindings(context, device));
-  // A profile that no instance uses yet is looked at as well.
-  for (const profile of context.ofKind('Profile')) {
-    for (const [name, { options, from }] of mergedLayer(layerOf(profile)).devices) {
-      const found = deviceFindings(context, { instance: profile, name, options, from });
-      findings.push(...found.map((one) => ({ ...one, unusable: [] })));
-    }
+  for (const [name, { options, from }] of mergedLayer(layerOf(profile)).devices) {
+    const found = deviceFindings(context, { instance: profile, name, options, from });
+    findings.push(...found.map((one) => ({ ...one, unusable: [] })));
   }
   return findings;
 }

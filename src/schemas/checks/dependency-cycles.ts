@@ -14,7 +14,7 @@ export function dependencyCycles(context: CheckContext): readonly CheckFinding[]
   const findings: CheckFinding[] = [];
   const done = new Set<ManifestDocument>();
   for (const start of context.ofKind('Instance')) {
-    if (!done.has(start)) findings.push(...cyclesFrom(start, context, done));
+    if ((start.spec as InstanceManifest).dependsOn !== undefined && !done.has(start)) findings.push(...cyclesFrom(start, context, done));
   }
   return findings;
 }

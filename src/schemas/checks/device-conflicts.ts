@@ -1,5 +1,5 @@
 // Devices of one instance that want the same thing: a mount point, a device node, an interface name, a network.
-import { type CheckContext, type CheckFinding, deviceFinding, type ExpandedDevice } from './context.ts';
+import { type CheckFinding, deviceFinding, type DocumentCheck, type ExpandedDevice } from './context.ts';
 
 interface Claim {
   /** What only one device of an instance may have. */
@@ -7,9 +7,10 @@ interface Claim {
   readonly key: string;
 }
 
-export function deviceConflicts(context: CheckContext): readonly CheckFinding[] {
-  const findings: CheckFinding[] = [];
-  for (const instance of context.ofKind('Instance')) {
+export const deviceConflicts: DocumentCheck = {
+  of: ['Instance'],
+  check: (instance, context) => {
+    const findings: CheckFinding[] = [];
     const owners = new Map<string, ExpandedDevice>();
     for (const device of context.devicesOf(instance)) {
       for (const { what, key } of claimsOf(device)) {
@@ -22,9 +23,9 @@ export function deviceConflicts(context: CheckContext): readonly CheckFinding[] 
         findings.push(deviceFinding(device, key in device.options ? key : undefined, { rule: 'device-conflict', message }));
       }
     }
-  }
-  return findings;
-}
+    return findings;
+  },
+};
 
 function claimsOf({ name, options }: ExpandedDevice): readonly Claim[] {
   const { type, path, source, network } = options;

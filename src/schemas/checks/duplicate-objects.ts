@@ -1,12 +1,14 @@
 // An object declared more than once. No declaration is preferred: which one was meant is not ours to guess.
-import { refKey, refText } from '../../core/ref.ts';
+import { type RefKey, refText } from '../../core/ref.ts';
 import type { ManifestDocument } from '../document.ts';
 import type { Finding } from '../finding.ts';
 
 export function duplicateObjects(documents: readonly ManifestDocument[]): { document: ManifestDocument; finding: Finding }[] {
-  const byRef = Map.groupBy(documents, (document) => refKey(document.ref));
+  const keys = new Set<RefKey>();
+  for (const { key } of documents) keys.add(key);
+  if (keys.size === documents.length) return [];
   const found: { document: ManifestDocument; finding: Finding }[] = [];
-  for (const group of byRef.values()) {
+  for (const group of Map.groupBy(documents, (document) => document.key).values()) {
     if (group.length < 2) continue;
     const first = group.slice(0, 4);
     for (const document of group) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { makeRef } from '../../../../src/core/ref.ts';
+import { makeRef, refKey } from '../../../../src/core/ref.ts';
 import { resolve } from '../../../../src/kinds/network/resolve.ts';
 import type { NetworkSpec } from '../../../../src/kinds/network/spec.ts';
 import type { ManifestDocument } from '../../../../src/schemas/document.ts';
@@ -11,6 +11,7 @@ function document(config: Record<string, string> | undefined): ManifestDocument 
     apiVersion: 'lockstep/v1',
     kind: 'Network',
     ref: makeRef('Network', 'lan'),
+    key: refKey(makeRef('Network', 'lan')),
     metadata: { name: 'lan' },
     spec: config === undefined ? {} : { type: 'bridge', config },
     origin: { source: 'test', ...position },
