@@ -1,16 +1,16 @@
 // Hashes and ids: one canonical JSON form, so that equal data has an equal hash everywhere.
 import { createHash, randomFillSync } from 'node:crypto';
 
-/** JSON with sorted keys and without undefined members. */
+/** JSON with sorted keys and without undefined members. Every spec of every object passes through here. */
 export function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_key, member: unknown) => {
-    if (member === null || typeof member !== 'object' || Array.isArray(member)) return member;
-    const source = member as Record<string, unknown>;
-    const sorted: [string, unknown][] = Object.keys(source)
-      .toSorted()
-      .map((key) => [key, source[key]]);
-    return Object.fromEntries(sorted);
-  });
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
+  if (Array.isArray(value)) return `[${value.map((member) => canonicalJson(member)).join()}]`;
+  const members: string[] = [];
+  for (const key of Object.keys(value).toSorted()) {
+    const member = (value as Record<string, unknown>)[key];
+    if (member !== undefined) members.push(`${JSON.stringify(key)}:${canonicalJson(member)}`);
+  }
+  return `{${members.join()}}`;
 }
 
 export function sha256Hex(data: string | Uint8Array): string {

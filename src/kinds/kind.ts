@@ -94,6 +94,8 @@ export interface Facts {
   readonly host: HostCapabilities;
   /** Values taken in a scope, by anyone: ledger, claim files of other daemons, subnets and addresses seen on the host. */
   taken(scope: string): ReadonlySet<string>;
+  /** The first of a scope's candidates that is not taken. They must be the same at every call: one plan goes through them once. */
+  free(scope: string, candidates: () => Iterable<string>): string | undefined;
   /** The resolved spec of another desired object. */
   desired(ref: ResourceRef): unknown;
   /** What was last observed of another object in this round; undefined when it was not present. */

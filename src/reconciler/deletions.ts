@@ -5,7 +5,7 @@ import type { Ledger } from '../state/ledger.ts';
 import { decideDeletion, type DeletionVerdict } from './deletion.ts';
 import type { DeleteWait } from './plan.ts';
 import type { SourceSet } from './source-set.ts';
-import type { Tracked } from './tracker.ts';
+import type { Tracked, Tracker } from './tracker.ts';
 
 const REMEMBER_MS = 10 * 60_000;
 
@@ -29,19 +29,18 @@ export class Deletions {
   }
 
   /** Decides, and remembers what was allowed: an allowed deletion stays allowed until the object is declared again. */
-  decide(objects: Iterable<Tracked>, complete: ReadonlySet<string>, now: number): Deletable {
+  decide(tracker: Pick<Tracker, 'undeclared' | 'owned'>, complete: ReadonlySet<string>, now: number): Deletable {
     const mayDelete = new Set<RefKey>();
     const waits = new Map<RefKey, DeleteWait>();
-    for (const [source, owned] of Map.groupBy(objects, (tracked) => tracked.row.source)) {
-      const undeclared = owned.filter((tracked) => tracked.desired === undefined && tracked.unresolved === undefined);
-      if (undeclared.length === 0) {
-        // Used up: whoever declares these objects again and removes them later is asked again.
-        if (this.#asked(source) !== undefined) this.#ledger.confirmations.remove(source);
-        continue;
-      }
+    const bySource = Map.groupBy(tracker.undeclared, (tracked) => tracked.row.source);
+    for (const { source } of this.#ledger.confirmations.all()) {
+      // Used up: whoever declares these objects again and removes them later is asked again.
+      if (!bySource.has(source)) this.#ledger.confirmations.remove(source);
+    }
+    for (const [source, undeclared] of bySource) {
       const condemned = undeclared.filter((tracked) => tracked.condemned);
       for (const tracked of condemned) mayDelete.add(tracked.key);
-      const verdict = this.#verdict(source, owned.length, undeclared, condemned.length, complete.has(source), now);
+      const verdict = this.#verdict(source, tracker.owned(source), undeclared, condemned.length, complete.has(source), now);
       for (const tracked of undeclared) {
         if (!verdict.allowed.has(tracked.key)) continue;
         mayDelete.add(tracked.key);

@@ -4,12 +4,23 @@ import type { Clock } from '../core/clock.ts';
 import type { EventSink } from '../core/events.ts';
 import { hashOf, uuidv7 } from '../core/hash.ts';
 import { type RefKey, refKey } from '../core/ref.ts';
+import { inSlices, type Sliced } from '../core/slices.ts';
 import type { KindTable } from '../kinds/kind.ts';
-import type { Ledger, ObjectRow } from '../state/ledger.ts';
-import { computeDesired, type DesiredCache, type DesiredObject, type DesiredState, emptyDesiredCache, NOTHING_DESIRED } from './desired.ts';
+import type { Ledger } from '../state/ledger.ts';
+import {
+  type DesiredCache,
+  desiredInSlices,
+  type DesiredObject,
+  type DesiredState,
+  emptyDesiredCache,
+  NOTHING_DESIRED,
+} from './desired.ts';
 import { recordedFrom, rowDiffers, rowFor } from './recording.ts';
 import type { SourceSet } from './source-set.ts';
 import type { Tracked, Tracker } from './tracker.ts';
+
+/** Objects written to the ledger in one transaction. */
+const BATCH = 250;
 
 export interface IntakeOptions {
   readonly ledger: Ledger;
@@ -34,53 +45,74 @@ export class Intake {
     this.#o = options;
   }
 
-  /** Recomputes desired state and brings ledger rows and tracked objects in line with it. */
-  take(): void {
-    const { ledger, kinds, sources, clock, tracker } = this.#o;
+  /** Recomputes desired state and brings ledger rows and tracked objects in line with it. What is still declared the same costs nothing. */
+  async take(): Promise<void> {
+    const { kinds, sources, tracker } = this.#o;
     const rows = [...tracker.objects.values()].map((tracked) => tracked.row);
-    const wanted = computeDesired(sources.inputs(), rows, kinds, this.cache, this.desired.objects);
-    const now = clock.now();
-    const taken: { row: ObjectRow; desired: DesiredObject; before: Tracked | undefined }[] = [];
-    for (const [key, desired] of wanted.objects) {
-      const before = tracker.objects.get(key);
-      const row = desired.kept && before !== undefined ? before.row : rowFor(desired, before?.row, uuidv7(now), now);
-      taken.push({ row, desired, before });
-    }
-    const changed = taken.filter(({ row, before }) => rowDiffers(before?.row, row));
-    if (changed.length > 0) {
-      // First of all: what could not be written down (a full disk) must not be worked on, and is taken again by the next round.
-      ledger.transaction(() => {
-        for (const { row } of changed) ledger.objects.put(row);
-        for (const { row, before } of taken) {
-          if (before === undefined || before.row.source === row.source) continue;
-          // What was made through the API and is now declared by a manifest is the manifest's: it must not come back when that goes.
-          if (sources.find(before.row.source)?.snapshot?.stored === true) ledger.documents.remove(before.row.ref);
-        }
-      });
-    }
+    const wanted = await inSlices(desiredInSlices(sources.inputs(), rows, kinds, this.cache, this.desired.objects));
+    await inSlices(this.#takeOver(wanted.objects));
     this.desired = wanted;
-    for (const { row, desired, before } of taken) {
-      const tracked = before ?? tracker.add(row, recordedFrom(row, ledger, false), []);
-      tracked.row = row;
-      this.#adopt(tracked, desired);
-    }
+    tracker.revisions = wanted.revisions;
+    const now = this.#o.clock.now();
     for (const tracked of tracker.objects.values()) {
-      tracked.unresolved = this.desired.unresolved.get(tracked.key);
-      if (tracked.unresolved !== undefined) {
+      const unresolved = wanted.unresolved.get(tracked.key);
+      const undeclared = tracked.desired !== undefined && !wanted.objects.has(tracked.key);
+      if (unresolved !== tracked.unresolved || undeclared) tracker.declare(tracked, undeclared ? undefined : tracked.desired, unresolved);
+      if (unresolved !== undefined) {
         tracked.condemned = false;
         this.#o.conditionChanged(tracked, now);
       }
-      if (tracked.desired === undefined || this.desired.objects.has(tracked.key)) continue;
-      tracked.desired = undefined;
+      if (!undeclared) continue;
       tracked.readiness = undefined;
       this.#o.look(tracked.key, this.#sourceCause(tracked.row.source));
     }
     this.#reportProblems();
   }
 
+  *#takeOver(objects: ReadonlyMap<RefKey, DesiredObject>): Sliced<void> {
+    const { tracker } = this.#o;
+    let batch: DesiredObject[] = [];
+    for (const desired of objects.values()) {
+      if (tracker.objects.get(desired.key)?.desired === desired) continue;
+      batch.push(desired);
+      if (batch.length < BATCH) continue;
+      this.#takeBatch(batch);
+      batch = [];
+      yield;
+    }
+    this.#takeBatch(batch);
+  }
+
+  #takeBatch(batch: readonly DesiredObject[]): void {
+    const { ledger, sources, clock, tracker } = this.#o;
+    const now = clock.now();
+    const taken = batch.map((desired) => {
+      const before = tracker.objects.get(desired.key);
+      const row = desired.kept && before !== undefined ? before.row : rowFor(desired, before?.row, uuidv7(now), now);
+      return { row, desired, before };
+    });
+    const changed = taken.filter(({ row, before }) => rowDiffers(before?.row, row));
+    if (changed.length > 0) {
+      // First of all: what could not be written down (a full disk) must not be worked on, and is taken again by the next round.
+      ledger.transaction(() => {
+        for (const { row, before } of changed) {
+          ledger.objects.put(row);
+          if (before === undefined || before.row.source === row.source) continue;
+          // What was made through the API and is now declared by a manifest is the manifest's: it must not come back when that goes.
+          if (sources.find(before.row.source)?.snapshot?.stored === true) ledger.documents.remove(before.row.ref);
+        }
+      });
+    }
+    for (const { row, desired, before } of taken) {
+      const tracked = before ?? tracker.add(row, recordedFrom(row, ledger, false), []);
+      tracker.setRow(tracked, row);
+      this.#adopt(tracked, desired);
+    }
+  }
+
   #adopt(tracked: Tracked, desired: DesiredObject): void {
     const before = tracked.desired;
-    tracked.desired = desired;
+    this.#o.tracker.declare(tracked, desired, tracked.unresolved);
     tracked.condemned = false;
     const needs = desired.needs.map((need) => refKey(need.ref));
     if (needs.join() !== tracked.needs.join()) this.#o.tracker.setNeeds(tracked, needs);
@@ -89,7 +121,7 @@ export class Intake {
       tracked.nextRetry = undefined;
       tracked.error = undefined;
       tracked.readiness = undefined;
-    } else if (before.kept === desired.kept && before.revision === desired.revision && before.problems.length === desired.problems.length) {
+    } else if (before.kept === desired.kept && before.problems.length === desired.problems.length) {
       return;
     }
     this.#o.look(tracked.key, this.#sourceCause(desired.source));

@@ -14,6 +14,7 @@ import { errorText } from '../core/errors.ts';
 import type { EventSink } from '../core/events.ts';
 import type { Log } from '../core/log.ts';
 import { type KindName, type RefKey, refText } from '../core/ref.ts';
+import { inSlices } from '../core/slices.ts';
 import type { CachedHostView } from '../host/view.ts';
 import type { KindTable } from '../kinds/kind.ts';
 import type { Ledger, ObjectRow } from '../state/ledger.ts';
@@ -23,8 +24,8 @@ import { type Causes, Dirty } from './dirty.ts';
 import { Draining, heldForShutdown } from './draining.ts';
 import type { Executor } from './execute.ts';
 import { Intake } from './intake.ts';
-import { observe } from './observe.ts';
-import { type BaseFacts, type ObjectPlan, plan, type PlanInput } from './plan.ts';
+import { observe, observeAll } from './observe.ts';
+import { type BaseFacts, type ObjectPlan, plan, planInSlices, type PlanInput } from './plan.ts';
 import { appliedOf, forgetObject, forgetTombstone, recordApplied, recordedFrom } from './recording.ts';
 import { holdBack } from './retry.ts';
 import { Runs } from './runs.ts';
@@ -297,7 +298,7 @@ export class Reconciler {
     }
     // Also what an earlier round has read and could not write down.
     if (!this.#desiredTaken) {
-      this.intake.take();
+      await this.intake.take();
       this.#desiredTaken = true;
     }
     // An object with a run under way is looked at when the run ends.
@@ -309,7 +310,7 @@ export class Reconciler {
       this.#o.view.newRound();
       const observedAt = this.#o.clock.monotonic();
       await this.#observe(keys);
-      const plans = this.#planWithExits(await this.#planInput(keys));
+      const plans = await this.#planWithExits(await this.#planInput(keys));
       planned = plans.reduce((sum, one) => sum + one.steps.length, 0);
       this.#settle(plans, taken);
       await this.#launch(plans, observedAt);
@@ -323,27 +324,23 @@ export class Reconciler {
 
   async #observe(keys: readonly RefKey[]): Promise<void> {
     const { kinds, view } = this.#o;
-    await Promise.all(
-      keys.map(async (key) => {
-        const tracked = this.tracker.objects.get(key);
-        if (tracked !== undefined) tracked.observed = await observe(kinds, view, tracked);
-      }),
-    );
+    const objects = keys.flatMap((key) => this.tracker.objects.get(key) ?? []);
+    await observeAll(kinds, view, objects, (tracked, observed) => (tracked.observed = observed));
   }
 
   // --- planning -----------------------------------------------------------------------------------------------------
 
   async #planInput(keys: readonly RefKey[]): Promise<PlanInput> {
     const facts = await this.facts();
-    const deletable = this.#deletions.decide(this.tracker.objects.values(), this.intake.desired.complete, facts.now);
+    const deletable = this.#deletions.decide(this.tracker, this.intake.desired.complete, facts.now);
     return {
       kinds: this.#o.kinds,
       // What is declared but cannot be resolved is neither changed nor deleted.
       keys: keys.filter((key) => !this.intake.desired.unresolved.has(key)),
       desired: this.intake.desired.objects,
-      observed: this.tracker.observed(),
-      recorded: this.tracker.recorded(),
-      readiness: this.tracker.readiness(),
+      observed: this.tracker.observed,
+      recorded: this.tracker.recorded,
+      readiness: this.tracker.readiness,
       mayDelete: deletable.mayDelete,
       deleteWaits: deletable.waits,
       dependants: (key) => this.tracker.dependants(key),
@@ -372,8 +369,8 @@ export class Reconciler {
   }
 
   /** Plans; an object that is found stopped without a change of ours having stopped it gets that exit recorded, and is planned again. */
-  #planWithExits(input: PlanInput): ObjectPlan[] {
-    const plans = plan(input);
+  async #planWithExits(input: PlanInput): Promise<ObjectPlan[]> {
+    const plans = await inSlices(planInSlices(input));
     const exited: RefKey[] = [];
     for (const planned of plans) {
       const tracked = this.tracker.objects.get(planned.key)!;
@@ -387,7 +384,7 @@ export class Reconciler {
       exited.push(planned.key);
     }
     if (exited.length === 0) return plans;
-    const again = new Map(plan({ ...input, keys: exited, recorded: this.tracker.recorded() }).map((planned) => [planned.key, planned]));
+    const again = new Map(plan({ ...input, keys: exited }).map((planned) => [planned.key, planned]));
     return plans.map((planned) => again.get(planned.key) ?? planned);
   }
 

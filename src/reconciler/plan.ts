@@ -8,21 +8,28 @@
 // `plan`, dry run, drift report and preview are this same call; execute.ts carries out what it returns.
 import type { AppError } from '../core/errors.ts';
 import { type RefKey, type ResourceRef, refKey, refText } from '../core/ref.ts';
+import { finish, type Sliced } from '../core/slices.ts';
 import type { Allocation, AnyKind, Described, Facts, KindTable, Need, Observed, PlannedStep, Readiness, Recorded } from '../kinds/kind.ts';
 import type { DesiredObject } from './desired.ts';
+import { Proposals } from './proposals.ts';
 
 export type AnyChange = { readonly do: string };
+
+/** A Map, or a view on what is kept elsewhere. */
+export interface ByKey<Value> {
+  get(key: RefKey): Value | undefined;
+}
 
 export interface PlanInput {
   readonly kinds: KindTable;
   /** The objects to plan. */
   readonly keys: Iterable<RefKey>;
-  readonly desired: ReadonlyMap<RefKey, DesiredObject>;
-  readonly observed: ReadonlyMap<RefKey, Observed<unknown>>;
+  readonly desired: ByKey<DesiredObject>;
+  readonly observed: ByKey<Observed<unknown>>;
   /** Of every object in the ledger, and of every desired one (provisional while only previewing). */
-  readonly recorded: ReadonlyMap<RefKey, Recorded>;
+  readonly recorded: ByKey<Recorded>;
   /** What was last known of other objects: met needs are asked of it. */
-  readonly readiness: ReadonlyMap<RefKey, Readiness>;
+  readonly readiness: ByKey<Readiness>;
   /** Undeclared objects that may be deleted now, and why the others wait. */
   readonly mayDelete: ReadonlySet<RefKey>;
   readonly deleteWaits: ReadonlyMap<RefKey, DeleteWait>;
@@ -38,7 +45,7 @@ export interface DeleteWait {
   readonly againAt?: number;
 }
 
-export type BaseFacts = Omit<Facts, 'desired' | 'actual' | 'recorded'>;
+export type BaseFacts = Omit<Facts, 'desired' | 'actual' | 'recorded' | 'free'>;
 
 export interface ObjectPlan {
   readonly key: RefKey;
@@ -62,15 +69,17 @@ export interface ObjectPlan {
 }
 
 export function plan(input: PlanInput): ObjectPlan[] {
-  const proposed = new Map<string, Set<string>>();
-  const recorded = new Map(input.recorded);
+  return finish(planInSlices(input));
+}
+
+export function* planInSlices(input: PlanInput): Sliced<ObjectPlan[]> {
+  const proposals = new Proposals(input.facts);
+  const updated = new Map<RefKey, Recorded>();
+  const recorded: ByKey<Recorded> = { get: (key) => updated.get(key) ?? input.recorded.get(key) };
   const facts: Facts = {
     ...input.facts,
-    taken: (scope) => {
-      const base = input.facts.taken(scope);
-      const extra = proposed.get(scope);
-      return extra === undefined ? base : base.union(extra);
-    },
+    taken: (scope) => proposals.taken(scope),
+    free: (scope, candidates) => proposals.free(scope, candidates),
     desired: (ref) => input.desired.get(refKey(ref))?.spec,
     actual: (ref) => {
       const seen = input.observed.get(refKey(ref));
@@ -82,18 +91,15 @@ export function plan(input: PlanInput): ObjectPlan[] {
   for (const key of [...input.keys].toSorted()) {
     const planned = planObject(key, input, facts, recorded);
     if (planned === undefined) continue;
-    for (const { what, value } of planned.allocations) {
-      const scope = what.split(':', 1)[0]!;
-      const values = proposed.get(scope) ?? new Set();
-      proposed.set(scope, values.add(value));
-    }
-    recorded.set(key, planned.recorded);
+    for (const { what, value } of planned.allocations) proposals.add(what, value);
+    if (planned.allocations.length > 0) updated.set(key, planned.recorded);
     plans.push(planned);
+    yield;
   }
   return plans;
 }
 
-function planObject(key: RefKey, input: PlanInput, facts: Facts, all: ReadonlyMap<RefKey, Recorded>): ObjectPlan | undefined {
+function planObject(key: RefKey, input: PlanInput, facts: Facts, all: ByKey<Recorded>): ObjectPlan | undefined {
   const desired = input.desired.get(key);
   const before = all.get(key);
   const seen = input.observed.get(key);

@@ -1,16 +1,17 @@
 // A plan without side effects: of what the sources say now, or of what they would say with other files. Used by `plan`, by CI and by
-// `apply` to check before it stores. The same computeDesired, observe and plan as the loop's; nothing is recorded.
+// `apply` to check before it stores. The same desired state, observe and plan as the loop's; nothing is recorded.
 import { errorText } from '../core/errors.ts';
 import { hashOf, sha256Hex } from '../core/hash.ts';
 import type { RefKey, ResourceRef } from '../core/ref.ts';
+import { inSlices } from '../core/slices.ts';
 import { CachedHostView } from '../host/view.ts';
 import type { Host } from '../host/ports/host.ts';
 import type { KindTable, Observed, Recorded } from '../kinds/kind.ts';
 import type { PlanChange, PlanReport } from './control.ts';
-import { computeDesired, copyOfCache, type DesiredState, type SourceInput } from './desired.ts';
+import { copyOfCache, desiredInSlices, type DesiredState, type SourceInput } from './desired.ts';
 import type { Reconciler } from './loop.ts';
-import { observe } from './observe.ts';
-import { type DeleteWait, describe, type ObjectPlan, plan } from './plan.ts';
+import { observeAll } from './observe.ts';
+import { type DeleteWait, describe, type ObjectPlan, planInSlices } from './plan.ts';
 
 export interface PreviewInput {
   readonly reconciler: Reconciler;
@@ -21,21 +22,16 @@ export interface PreviewInput {
 
 export async function preview({ reconciler, host, kinds, sources }: PreviewInput): Promise<{ report: PlanReport; desired: DesiredState }> {
   const tracked = [...reconciler.tracker.objects.values()];
-  const desired = computeDesired(
-    sources,
-    tracked.map((one) => one.row),
-    kinds,
-    copyOfCache(reconciler.intake.cache),
-    reconciler.intake.desired.objects,
-  );
+  const rows = tracked.map((one) => one.row);
+  const { cache, desired: now } = reconciler.intake;
+  const desired = await inSlices(desiredInSlices(sources, rows, kinds, copyOfCache(cache), now.objects));
   const view = new CachedHostView(host);
-  const recorded = reconciler.tracker.recorded();
+  const recorded = new Map(tracked.map((one) => [one.key, one.recorded]));
   for (const key of desired.unresolved.keys()) recorded.delete(key);
   for (const [key, object] of desired.objects) if (!recorded.has(key)) recorded.set(key, provisional(key, object.ref, object.source));
   const observed = new Map<RefKey, Observed<unknown>>();
-  await Promise.all(
-    [...recorded].map(async ([key, one]) => observed.set(key, await observe(kinds, view, { ref: one.ref, recorded: one }))),
-  );
+  const objects = [...recorded].map(([key, one]) => ({ key, ref: one.ref, recorded: one }));
+  await observeAll(kinds, view, objects, ({ key }, seen) => observed.set(key, seen));
 
   const base = {
     kinds,
@@ -48,9 +44,9 @@ export async function preview({ reconciler, host, kinds, sources }: PreviewInput
     facts: await reconciler.facts(),
   };
   // Needs are met by what is ready now; what is only planned yet shows as waiting for it.
-  const first = plan({ ...base, keys: recorded.keys(), readiness: new Map() });
+  const first = await inSlices(planInSlices({ ...base, keys: recorded.keys(), readiness: new Map() }));
   const readiness = new Map(first.flatMap((one) => (one.readiness === undefined ? [] : [[one.key, one.readiness] as const])));
-  const plans = plan({ ...base, keys: recorded.keys(), readiness });
+  const plans = await inSlices(planInSlices({ ...base, keys: recorded.keys(), readiness }));
   return { report: report(plans, desired, sources), desired };
 }
 

@@ -196,7 +196,7 @@ export function objectUid(owner: string): string {
 
 /** After a converged look: what was applied, from which revision. Returns the new row when something was written. */
 export function recordApplied(ledger: Ledger, row: ObjectRow, desired: DesiredObject, redacted: unknown): ObjectRow | undefined {
-  const same = row.appliedHash === desired.specHash && row.appliedRevision === desired.revision && row.protected === desired.protect;
+  const same = row.appliedHash === desired.specHash && row.protected === desired.protect;
   if (same || desired.kept) return undefined;
   const record: AppliedRecord = { spec: redacted, needs: desired.needs.map((need) => refKey(need.ref)) };
   const next: ObjectRow = {

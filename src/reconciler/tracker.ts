@@ -7,7 +7,7 @@ import type { KindTable, Observed, Readiness, Recorded } from '../kinds/kind.ts'
 import type { Problem } from '../schemas/problem.ts';
 import type { ObjectRow } from '../state/ledger.ts';
 import { type DesiredObject, problemText } from './desired.ts';
-import type { ObjectPlan } from './plan.ts';
+import type { ByKey, ObjectPlan } from './plan.ts';
 import { NO_TRACE, type Trace } from './trace.ts';
 
 export interface Tracked {
@@ -42,7 +42,13 @@ export interface Tracked {
 
 export class Tracker {
   readonly objects = new Map<RefKey, Tracked>();
+  /** No longer declared, and known to be so: to be deleted. */
+  readonly undeclared = new Set<Tracked>();
+  /** The current revision of each source that could be read. */
+  revisions: ReadonlyMap<string, string> = new Map();
   readonly #dependants = new Map<RefKey, Set<RefKey>>();
+  /** How many objects a source has. */
+  readonly #owned = new Map<string, number>();
   readonly #kinds: KindTable;
 
   constructor(kinds: KindTable) {
@@ -74,8 +80,33 @@ export class Tracker {
       trace: NO_TRACE,
     };
     this.objects.set(key, tracked);
+    this.undeclared.add(tracked);
+    this.#count(row.source, 1);
     this.setNeeds(tracked, needs);
     return tracked;
+  }
+
+  /** What is declared of it now; or, with `unresolved`, that it is declared and why that cannot be used. */
+  declare(tracked: Tracked, desired: DesiredObject | undefined, unresolved: readonly Problem[] | undefined): void {
+    tracked.desired = desired;
+    tracked.unresolved = unresolved;
+    if (desired === undefined && unresolved === undefined) this.undeclared.add(tracked);
+    else this.undeclared.delete(tracked);
+  }
+
+  setRow(tracked: Tracked, row: ObjectRow): void {
+    this.#count(tracked.row.source, -1);
+    tracked.row = row;
+    this.#count(row.source, 1);
+  }
+
+  /** How many objects the source has, those to be deleted included. */
+  owned(source: string): number {
+    return this.#owned.get(source) ?? 0;
+  }
+
+  #count(source: string, more: number): void {
+    this.#owned.set(source, this.owned(source) + more);
   }
 
   setNeeds(tracked: Tracked, needs: readonly RefKey[]): void {
@@ -95,23 +126,20 @@ export class Tracker {
   remove(tracked: Tracked): void {
     this.setNeeds(tracked, []);
     this.objects.delete(tracked.key);
+    this.undeclared.delete(tracked);
+    this.#count(tracked.row.source, -1);
   }
 
-  readiness(): ReadonlyMap<RefKey, Readiness> {
-    const result = new Map<RefKey, Readiness>();
-    for (const tracked of this.objects.values()) if (tracked.readiness !== undefined) result.set(tracked.key, tracked.readiness);
-    return result;
-  }
-
+  readonly readiness: ByKey<Readiness> = { get: (key) => this.objects.get(key)?.readiness };
   /** What was last seen of each object. */
-  observed(): Map<RefKey, Observed<unknown>> {
-    const result = new Map<RefKey, Observed<unknown>>();
-    for (const tracked of this.objects.values()) if (tracked.observed !== undefined) result.set(tracked.key, tracked.observed);
-    return result;
-  }
+  readonly observed: ByKey<Observed<unknown>> = { get: (key) => this.objects.get(key)?.observed };
+  readonly recorded: ByKey<Recorded> = { get: (key) => this.objects.get(key)?.recorded };
 
-  recorded(): Map<RefKey, Recorded> {
-    return new Map([...this.objects.values()].map((tracked) => [tracked.key, tracked.recorded]));
+  /** What is applied and as its source has it now is at the source's revision, whichever commit it was that last touched it. */
+  #observedRevision({ row, desired, readiness }: Tracked): { observedRevision?: string } {
+    const current = desired?.kept === false && readiness !== undefined && row.appliedHash === desired.specHash;
+    const revision = (current ? this.revisions.get(desired.source) : undefined) ?? row.appliedRevision;
+    return revision === null ? {} : { observedRevision: revision };
   }
 
   status(tracked: Tracked): ObjectStatus {
@@ -125,7 +153,7 @@ export class Tracker {
       ...(tracked.row.declared ? { file: tracked.row.path, line: tracked.row.line } : {}),
       conditions,
       summary: summaryOf(tracked),
-      ...(tracked.row.appliedRevision === null ? {} : { observedRevision: tracked.row.appliedRevision }),
+      ...this.#observedRevision(tracked),
       ...(tracked.doing === undefined ? {} : { doing: tracked.doing }),
       ...(tracked.error === undefined ? {} : { error: tracked.error }),
       ...(tracked.nextRetry === undefined ? {} : { nextRetry: tracked.nextRetry }),

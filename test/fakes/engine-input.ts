@@ -77,10 +77,11 @@ export function desiredOf(ref: ResourceRef, spec: FakeSpec): DesiredObject {
   };
 }
 
+/** Without `keys`, everything that is recorded is planned. */
 export function planInput(over: Partial<PlanInput> & Pick<PlanInput, 'kinds'>): PlanInput {
   const recorded = over.recorded ?? new Map<RefKey, Recorded>();
   return {
-    keys: recorded.keys(),
+    keys: recorded instanceof Map ? (recorded as ReadonlyMap<RefKey, Recorded>).keys() : [],
     desired: new Map(),
     observed: new Map(),
     recorded,

@@ -112,6 +112,7 @@ spec:
       paths: this.paths,
       host: this.host.capabilities,
       taken: () => new Set(),
+      free: (_scope, candidates) => [...candidates()][0],
       desired: (ref) => (ref.kind === 'StoragePool' ? this.pool : undefined),
       actual: (ref) => (ref.kind === 'Image' ? this.image : undefined),
       recorded: () => undefined,

@@ -14,12 +14,12 @@ export function allocate(spec: InstanceSpec, recorded: Recorded, facts: Facts): 
   if (!spec.privileged && !recorded.allocations.has('idrange')) {
     allocations.push({ what: 'idrange', value: String(freeRange(recorded, facts)) });
   }
-  const taken = new Set(facts.taken('hwaddr'));
+  const mine = new Set<string>();
   for (const device of spec.deviceList) {
     const what = `hwaddr:${device.name}`;
     if (device.type !== 'nic' || device.hwaddr !== undefined || recorded.allocations.has(what)) continue;
-    const value = freeHwaddr(recorded.uid, device.name, taken);
-    taken.add(value);
+    const value = freeHwaddr(recorded.uid, device.name, facts.taken('hwaddr'), mine);
+    mine.add(value);
     allocations.push({ what, value });
   }
   return allocations;
@@ -28,10 +28,8 @@ export function allocate(spec: InstanceSpec, recorded: Recorded, facts: Facts): 
 /** From the top downwards: LXD and Incus use the bottom of the same range. */
 function freeRange(recorded: Recorded, facts: Facts): number {
   const { first, count } = facts.host.ids;
-  const taken = facts.taken('idrange');
-  for (let at = first + count - IDS_PER_INSTANCE; at >= first; at -= IDS_PER_INSTANCE) {
-    if (!taken.has(String(at))) return at;
-  }
+  const free = facts.free('idrange', () => rangesFrom(first, count));
+  if (free !== undefined) return Number(free);
   const total = Math.floor(count / IDS_PER_INSTANCE);
   throw new AppError(
     'IDS_EXHAUSTED',
@@ -43,10 +41,14 @@ function freeRange(recorded: Recorded, facts: Facts): number {
   );
 }
 
-function freeHwaddr(uid: string, device: string, taken: ReadonlySet<string>): string {
+function* rangesFrom(first: number, count: number): Iterable<string> {
+  for (let at = first + count - IDS_PER_INSTANCE; at >= first; at -= IDS_PER_INSTANCE) yield String(at);
+}
+
+function freeHwaddr(uid: string, device: string, taken: ReadonlySet<string>, mine: ReadonlySet<string>): string {
   for (let attempt = 0; ; attempt++) {
     const bytes = sha256Hex(`${uid}/${device}/${attempt}`).slice(0, 6).match(/../g)!;
     const value = [HWADDR_PREFIX, ...bytes].join(':');
-    if (!taken.has(value)) return value;
+    if (!taken.has(value) && !mine.has(value)) return value;
   }
 }

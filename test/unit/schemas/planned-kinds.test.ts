@@ -110,8 +110,8 @@ test('two pools with one source, and a wait for a stopped instance', () => {
     manifest('Instance', 'on', 'spec: { image: box, dependsOn: [{ kind: Instance, name: "off" }] }'),
   ].join('');
   assert.deepEqual(problemsOf(text), [
+    '19:57 dependency-state spec.dependsOn[0].name',
     '4:40 equal-source spec.config.source',
     '9:40 equal-source spec.config.source',
-    '19:57 dependency-state spec.dependsOn[0].name',
   ]);
 });

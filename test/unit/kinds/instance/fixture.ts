@@ -146,6 +146,7 @@ export class Bench {
       paths: makePaths('/state', '/run/ls'),
       host: this.capabilities,
       taken: () => new Set(),
+      free: (_scope, candidates) => [...candidates()][0],
       desired: (ref) => (ref.kind === 'StoragePool' ? this.pools.get(ref.name) : known[ref.kind]),
       actual: (ref) => (ref.kind === 'Image' ? this.image : undefined),
       recorded: () => undefined,

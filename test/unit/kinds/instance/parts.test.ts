@@ -9,11 +9,19 @@ import { compareExpanded, needingRestart } from '../../../../src/kinds/instance/
 import { parseRecord } from '../../../../src/kinds/instance/record.ts';
 import { seccompPolicy } from '../../../../src/kinds/instance/seccomp.ts';
 import { signalFrom } from '../../../../src/kinds/instance/signals.ts';
+import { Proposals } from '../../../../src/reconciler/proposals.ts';
 import { rebuildOwnership } from '../../../../src/state/rebuild.ts';
 import { Bench, manifest, NAME, specFrom, UID, WEB } from './fixture.ts';
 
 describe('allocations', () => {
-  const facts = (taken: Record<string, string[]>): Facts => ({ ...new Bench().facts, taken: (scope) => new Set(taken[scope]) });
+  const facts = (taken: Record<string, string[]>): Facts => {
+    const proposals = new Proposals({ taken: (scope) => new Set(taken[scope]) });
+    return {
+      ...new Bench().facts,
+      taken: (scope) => proposals.taken(scope),
+      free: (scope, candidates) => proposals.free(scope, candidates),
+    };
+  };
 
   it('take ranges of ids from the top downwards, around those that are taken', () => {
     const spec = specFrom(manifest(''));

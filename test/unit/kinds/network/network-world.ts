@@ -67,6 +67,7 @@ export class NetworkWorld<Port extends NetworkPort = MemoryNetwork> {
       paths: makePaths('/state', '/run'),
       host: {} as Facts['host'],
       taken: (scope) => this.taken.get(scope) ?? new Set(),
+      free: () => undefined,
       desired: () => undefined,
       actual: () => undefined,
       tombstones: () => [],
