@@ -39,6 +39,8 @@ export interface DaemonOptions {
   readonly socketGroup: string | undefined;
   /** Undefined: nothing listens on the network. */
   readonly webhooks: WebhookListen | undefined;
+  /** How often everything is looked at, events or not. Undefined: the reconciler's own interval. */
+  readonly resyncMs: number | undefined;
   readonly once: boolean;
   readonly timeoutMs: number;
 }
@@ -55,12 +57,15 @@ Keeps this host's containers, networks and pools as the manifests say.
   --run-dir DIR          sockets (default /run/lockstep)
   --prefix NAME          start of every name on the host: a lower-case letter and up to three letters or digits (default ls)
   --socket-group GROUP   group that may use the API besides root
+  --resync DURATION      how often everything is looked at although no event asks for it (default 5m; at least 1s)
   --once                 reconcile until every object is Ready, or cannot become so; exit 0 or 1; containers keep running
   --timeout DURATION     for --once (default 10m)
   --help, --version
 `;
 
-const KEYS = ['sources', 'stateDir', 'runDir', 'prefix', 'socketGroup', 'webhooks'] as const;
+const MAX_RESYNC_MS = 7 * 24 * 3600_000;
+
+const KEYS = ['sources', 'stateDir', 'runDir', 'prefix', 'socketGroup', 'webhooks', 'resync'] as const;
 const SOURCE_KEYS = ['name', 'directory', 'webhook', ...GIT_KEYS] as const;
 type FileOptions = Partial<Record<(typeof KEYS)[number], unknown>>;
 
@@ -77,8 +82,9 @@ export function parseDaemonOptions(argv: readonly string[]): DaemonOptions | 'he
     prefix: checkPrefix(values.prefix ?? text(file, 'prefix') ?? 'ls'),
     socketGroup: values['socket-group'] ?? text(file, 'socketGroup'),
     webhooks: webhooksOf(file.webhooks),
+    resyncMs: resyncOf(values.resync ?? text(file, 'resync')),
     once: values.once === true,
-    timeoutMs: duration(values.timeout ?? '10m'),
+    timeoutMs: duration('--timeout', values.timeout ?? '10m'),
   };
 }
 
@@ -93,6 +99,7 @@ function parseFlags(argv: readonly string[]) {
         'run-dir': { type: 'string' },
         prefix: { type: 'string' },
         'socket-group': { type: 'string' },
+        resync: { type: 'string' },
         once: { type: 'boolean' },
         timeout: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
@@ -209,9 +216,17 @@ function uniqueNames(sources: readonly SourceOption[]): readonly SourceOption[] 
   return sources;
 }
 
-function duration(given: string): number {
+function resyncOf(given: string | undefined): number | undefined {
+  if (given === undefined) return undefined;
+  const ms = duration('--resync', given);
+  // setTimeout takes 24.8 days at most.
+  if (ms < 1000 || ms > MAX_RESYNC_MS) throw invalid(`--resync must be from 1s to 7d, not "${given}".`);
+  return ms;
+}
+
+function duration(flag: string, given: string): number {
   const seconds = parseDuration(given);
-  if (!seconds.ok || seconds.value <= 0) throw invalid(`--timeout must be a duration such as 90s or 10m, not "${given}".`);
+  if (!seconds.ok || seconds.value <= 0) throw invalid(`${flag} must be a duration such as 90s or 10m, not "${given}".`);
   return seconds.value * 1000;
 }
 

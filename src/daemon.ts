@@ -13,6 +13,7 @@ import { makeRef, refKey } from './core/ref.ts';
 import type { DaemonOptions } from './daemon-options.ts';
 import { type SettledResult, settle } from './daemon-settle.ts';
 import { probeCapabilities } from './host/capabilities.ts';
+import { eventsFromEnvironment } from './host/event-families.ts';
 import { subscribeHostEvents } from './host/host-events.ts';
 import { hostFiles } from './host/devices/host-files.ts';
 import { IdClaims } from './host/id-claims.ts';
@@ -26,6 +27,7 @@ import { createNetworkPort } from './host/network/network-port.ts';
 import type { Host } from './host/ports/host.ts';
 import { checkReachable, makeStateDir, sharePools } from './host/state-dir.ts';
 import { createStoragePort } from './host/storage/storage-port.ts';
+import type { VethOwner } from './host/veth-index.ts';
 import { CachedHostView } from './host/view.ts';
 import { kinds } from './kinds/registry.ts';
 import { hostStopOf } from './kinds/instance/host-stop.ts';
@@ -65,6 +67,7 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
   const log = makeLog();
   const clock = systemClock;
   const paths = makePaths(options.stateDir, options.runDir);
+  const eventFamilies = eventsFromEnvironment(process.env['LOCKSTEP_EVENTS']);
   await using undo = new AsyncDisposableStack();
 
   makeStateDir(paths);
@@ -138,6 +141,7 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
     events,
     log,
     facts: { bootId: readBootId(), prefix: options.prefix, paths, host: capabilities },
+    ...(options.resyncMs === undefined ? {} : { resyncMs: options.resyncMs }),
     takenElsewhere: () => takenElsewhere(view, claims),
     allocated: async (what, value, uid) => {
       if (what === 'idrange') claims.claim(Number(value), uid);
@@ -206,11 +210,18 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
   }
 
   undo.defer(
-    subscribeHostEvents(host, {
+    await subscribeHostEvents(host, {
       prefix: options.prefix,
+      paths,
       view,
+      families: eventFamilies,
       look: (key, cause) => reconciler.look(key, cause),
-      lookAtNetworks: (cause) => reconciler.lookAtKind('Network', cause),
+      lookAtKind: (kind, cause) => reconciler.lookAtKind(kind, cause),
+      vethOwners: () => vethOwners(reconciler),
+      failed: ({ message, hint }) => {
+        log.warn({ hint }, message);
+        events.emit({ type: 'daemon', severity: 'warning', reason: 'EventsMissing', message: `${message} ${hint ?? ''}` });
+      },
     }),
   );
   undo.defer(() => reconciler.close());
@@ -261,6 +272,13 @@ function metricsReading(control: ReconcilerControl, executor: Executor): Metrics
     sources: sources.map(({ name, lastRead, problems }) => ({ name, lastRead, problems: problems.length })),
     queues: executor.queues(),
   };
+}
+
+function* vethOwners({ tracker }: Reconciler): Iterable<VethOwner> {
+  for (const { key, ref, row, desired } of tracker.objects.values()) {
+    const devices = ref.kind === 'Instance' ? (desired?.spec as InstanceSpec | undefined)?.devices : undefined;
+    if (devices !== undefined) yield { key, uid: row.uid, devices };
+  }
 }
 
 function environmentOf(spec: unknown): Readonly<Record<string, string>> {

@@ -15,6 +15,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   initFiles(env, exports);
   initSockets(env, exports);
   initInterfaces(env, exports);
+  initWatch(env, exports);
   initNetlink(env, exports);
   initBtrfs(env, exports);
   initIdmap(env, exports);

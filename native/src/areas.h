@@ -8,3 +8,4 @@ void initContainer(Napi::Env env, Napi::Object exports);
 void initFiles(Napi::Env env, Napi::Object exports);
 void initSockets(Napi::Env env, Napi::Object exports);
 void initInterfaces(Napi::Env env, Napi::Object exports);
+void initWatch(Napi::Env env, Napi::Object exports);

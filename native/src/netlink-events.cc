@@ -2,7 +2,9 @@
 // as one call. The handles do not hold the process.
 #include "netlink-events.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <linux/netconf.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
@@ -23,8 +25,13 @@ namespace {
 
 struct Seen {
   std::set<std::string> links;
+  /** Those of them that are gone, have left their bridge, or are down. */
+  std::set<std::string> lost;
   bool everything = false;
   bool nftables = false;
+  /** Who made the last nftables transaction: pid and name, as the kernel tells. */
+  uint32_t writer = 0;
+  std::string writerName;
   bool any() const { return everything || nftables || !links.empty(); }
 };
 
@@ -92,13 +99,19 @@ class Watch {
     if (seen.any()) tell(seen);
   }
 
+  Napi::Array toArray(const std::set<std::string> &names) const {
+    Napi::Array array = Napi::Array::New(env_, names.size());
+    uint32_t at = 0;
+    for (const std::string &name : names) array.Set(at++, Napi::String::New(env_, name));
+    return array;
+  }
+
   void tell(const Seen &seen) {
     Napi::HandleScope scope(env_);
-    Napi::Array links = Napi::Array::New(env_, seen.links.size());
-    uint32_t at = 0;
-    for (const std::string &name : seen.links) links.Set(at++, Napi::String::New(env_, name));
+    const Napi::Value writer = seen.writer == 0 ? env_.Undefined() : Napi::Number::New(env_, seen.writer);
     try {
-      callback_.MakeCallback(env_.Global(), {links, Napi::Boolean::New(env_, seen.everything)});
+      callback_.MakeCallback(env_.Global(), {toArray(seen.links), Napi::Boolean::New(env_, seen.everything), toArray(seen.lost), writer,
+                                             Napi::String::New(env_, seen.writerName)});
     } catch (const Napi::Error &error) {
       napi_fatal_exception(env_, error.Value());
     }
@@ -113,8 +126,12 @@ void readLinkEvent(struct nlmsghdr *message, Seen &seen) {
       const auto *header = static_cast<struct ifinfomsg *>(nlmsg_data(message));
       // The bridge repeats its ports' changes with its own family; a port that comes or goes is told with AF_UNSPEC too.
       if (header->ifi_family == AF_BRIDGE && message->nlmsg_type == RTM_NEWLINK) return;
-      struct nlattr *name = nlmsg_find_attr(message, sizeof(struct ifinfomsg), IFLA_IFNAME);
-      if (name) seen.links.emplace(static_cast<char *>(nla_data(name)), strnlen(static_cast<char *>(nla_data(name)), nla_len(name)));
+      struct nlattr *attribute = nlmsg_find_attr(message, sizeof(struct ifinfomsg), IFLA_IFNAME);
+      if (!attribute) return;
+      const std::string name(static_cast<char *>(nla_data(attribute)), strnlen(static_cast<char *>(nla_data(attribute)), nla_len(attribute)));
+      seen.links.insert(name);
+      // A port that leaves its bridge is RTM_DELLINK of the bridge's family (br_ifinfo_notify, net/bridge/br_netlink.c).
+      if (message->nlmsg_type == RTM_DELLINK || (header->ifi_flags & IFF_UP) == 0) seen.lost.insert(name);
       return;
     }
     case RTM_NEWADDR:
@@ -131,6 +148,13 @@ void readLinkEvent(struct nlmsghdr *message, Seen &seen) {
       if (static_cast<struct rtmsg *>(nlmsg_data(message))->rtm_table != RT_TABLE_LOCAL) seen.everything = true;
       return;
     }
+    case RTM_NEWNETCONF: {
+      // net.ipv4.ip_forward was switched: told for "all" (devinet_sysctl_forward, net/ipv4/devinet.c).
+      if (!nlmsg_valid_hdr(message, sizeof(struct netconfmsg))) return;
+      struct nlattr *index = nlmsg_find_attr(message, sizeof(struct netconfmsg), NETCONFA_IFINDEX);
+      if (index && static_cast<int>(nla_get_u32(index)) == NETCONFA_IFINDEX_ALL) seen.everything = true;
+      return;
+    }
     default:
       return;
   }
@@ -138,7 +162,13 @@ void readLinkEvent(struct nlmsghdr *message, Seen &seen) {
 
 void readNftablesEvent(struct nlmsghdr *message, Seen &seen) {
   // Every transaction ends with its generation message.
-  if (message->nlmsg_type == ((NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_NEWGEN)) seen.nftables = true;
+  if (message->nlmsg_type != ((NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_NEWGEN)) return;
+  seen.nftables = true;
+  struct nlattr *pid = nlmsg_find_attr(message, sizeof(struct nfgenmsg), NFTA_GEN_PROC_PID);
+  struct nlattr *name = nlmsg_find_attr(message, sizeof(struct nfgenmsg), NFTA_GEN_PROC_NAME);
+  if (!pid || !name) return;
+  seen.writer = ntohl(nla_get_u32(pid));
+  seen.writerName.assign(static_cast<char *>(nla_data(name)), strnlen(static_cast<char *>(nla_data(name)), nla_len(name)));
 }
 
 int openGroups(int protocol, const std::vector<int> &groups) {
@@ -179,7 +209,7 @@ Napi::Value watch(const Napi::CallbackInfo &info, int protocol, const std::vecto
 }  // namespace
 
 Napi::Value watchLinks(const Napi::CallbackInfo &info) {
-  return watch(info, NETLINK_ROUTE, {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE}, readLinkEvent);
+  return watch(info, NETLINK_ROUTE, {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV4_NETCONF}, readLinkEvent);
 }
 
 Napi::Value watchNftables(const Napi::CallbackInfo &info) { return watch(info, NETLINK_NETFILTER, {NFNLGRP_NFTABLES}, readNftablesEvent); }

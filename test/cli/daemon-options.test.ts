@@ -88,6 +88,21 @@ webhooks: { listen: "[::1]:9797" }
   assert.deepEqual(webhooks, { host: '::1', port: 9797 });
 });
 
+test('how often everything is looked at comes from the flag, then the config file', () => {
+  assert.equal(parse().resyncMs, undefined);
+  assert.equal(
+    withConfig('resync: 10m', (file) => parse('--config', file).resyncMs),
+    600_000,
+  );
+  assert.equal(
+    withConfig('resync: 10m', (file) => parse('--config', file, '--resync', '1h').resyncMs),
+    3_600_000,
+  );
+  refused('resync: 100ms', /from 1s to 7d/);
+  refused('resync: 30d', /from 1s to 7d/);
+  refused('resync: often', /duration/);
+});
+
 test('what the config file cannot mean is refused', () => {
   refused('sources: [{ name: a }]', /neither a "directory" nor a "url"/);
   refused('sources: [{ name: a, directory: /x, ref: { tag: v1 } }]', /only for git/);

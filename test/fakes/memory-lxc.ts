@@ -279,6 +279,10 @@ export class MemoryLxc implements LxcPort {
     return () => this.#listeners.delete(listener);
   }
 
+  onCgroupChange(): () => void {
+    return () => {};
+  }
+
   async #called(method: Method, name?: string, signal?: AbortSignal): Promise<void> {
     this.calls.push({ method, name });
     signal?.throwIfAborted();

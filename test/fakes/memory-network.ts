@@ -51,14 +51,16 @@ export class MemoryNetwork implements NetworkPort {
     servers: new Map<string, MemoryServer>(),
     hosts: new Map<string, Map<string, DhcpHost>>(),
     leases: new Map<string, DhcpReading['leases']>(),
+    /** Bridges whose files of hosts someone changed. */
+    spoiltHosts: new Set<string>(),
   };
   readonly faults = new Map<Method, NetworkFault>();
   /** Names of all calls so far, oldest first. */
   readonly calls: Method[] = [];
   #nextIndex = 2;
   #nextPid = 1000;
-  readonly #linkListeners = new Set<(link: string) => void>();
-  readonly #firewallListeners = new Set<() => void>();
+  readonly #linkListeners = new Set<(link: string, lost: boolean) => void>();
+  readonly #firewallListeners = new Set<(writer: string | undefined) => void>();
   readonly #dhcpListeners = new Set<(bridge: string) => void>();
 
   constructor() {
@@ -123,7 +125,7 @@ export class MemoryNetwork implements NetworkPort {
     return { links, routes: [...this.facts.routes] };
   }
 
-  onLinkChange(listener: (link: string) => void): () => void {
+  onLinkChange(listener: (link: string, lost: boolean) => void): () => void {
     this.#linkListeners.add(listener);
     return () => this.#linkListeners.delete(listener);
   }
@@ -171,7 +173,7 @@ export class MemoryNetwork implements NetworkPort {
     return { networks, conflicts: this.facts.conflicts.filter(({ bridge }) => networks.has(bridge)) };
   }
 
-  onFirewallChange(listener: () => void): () => void {
+  onFirewallChange(listener: (writer: string | undefined) => void): () => void {
     this.#firewallListeners.add(listener);
     return () => this.#firewallListeners.delete(listener);
   }
@@ -213,6 +215,7 @@ export class MemoryNetwork implements NetworkPort {
             running,
             specHash: isCurrent ? hashOf(server.spec) : undefined,
             hosts: new Map(hosts.get(bridge)),
+            hostsIntact: !this.facts.spoiltHosts.has(bridge),
             leases: leases.get(bridge) ?? [],
           },
         ];
@@ -252,6 +255,11 @@ export class MemoryNetwork implements NetworkPort {
     if (hosts?.size === 0) this.facts.hosts.delete(bridge);
   }
 
+  async rewriteDhcpHosts(bridge: string): Promise<void> {
+    await this.#fault('rewriteDhcpHosts');
+    this.facts.spoiltHosts.delete(bridge);
+  }
+
   /** True: answer with nothing. */
   async #fault(method: Method): Promise<boolean> {
     this.calls.push(method);
@@ -268,10 +276,11 @@ export class MemoryNetwork implements NetworkPort {
   }
 
   #linkChanged(name: string): void {
-    for (const listener of this.#linkListeners) listener(name);
+    const link = this.facts.links.get(name);
+    for (const listener of this.#linkListeners) listener(name, link?.up !== true);
   }
 
   #firewallChanged(): void {
-    for (const listener of this.#firewallListeners) listener();
+    for (const listener of this.#firewallListeners) listener(undefined);
   }
 }

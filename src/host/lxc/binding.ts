@@ -50,6 +50,14 @@ export interface NativeZygote {
   close(): void;
 }
 
+/** inotify: watches are numbers; what is waiting is told at once. Does not keep the event loop alive. */
+export interface NativeFileWatch {
+  /** A directory's entries, or one control file of a cgroup. Throws with errno's name as code. */
+  add(path: string, what: 'directory' | 'file'): number;
+  remove(watch: number): void;
+  close(): void;
+}
+
 export interface NativeInterface {
   readonly name: string;
   readonly hwaddr: string;
@@ -63,6 +71,10 @@ export interface Native {
   lxcVersion(): string;
   lxcHasExtension(name: string): boolean;
   readonly Process: new (from: { readonly pid: number } | { readonly fd: number }) => NativeProcess;
+  /** `changes`: watch and entry name in turn, the name empty for what is watched itself. `lost`: anything may have changed. */
+  readonly FileWatch: new (listener: (changes: readonly (number | string)[], lost: boolean) => void) => NativeFileWatch;
+  /** The mount table of the daemon's mount namespace. */
+  readonly MountWatch: new (listener: () => void) => { close(): void };
   readonly Zygote: new (
     path: string,
     onMessage: (id: number, op: number, fields: string[], fds: number[]) => void,

@@ -72,6 +72,12 @@ export class Cgroups {
     return this.path(name, v1 ? 'freezer.state' : 'cgroup.events');
   }
 
+  /** What freezes and thaws it when it is written to. */
+  freezerControl(name: string): string | undefined {
+    const v1 = this.#hierarchies.some((one) => one.controllers.includes('freezer'));
+    return this.path(name, v1 ? 'freezer.state' : 'cgroup.freeze');
+  }
+
   /** From the content of `freezerFile`. */
   static isFrozen(content: string | undefined): boolean {
     return content !== undefined && (content.startsWith('FROZEN') || /^frozen 1$/m.test(content));

@@ -8,6 +8,7 @@ import type { Log } from '../../core/log.ts';
 import type { Paths } from '../../core/paths.ts';
 import type { ExecProcess, ExecRequest, LxcPort, StartReply } from '../ports/lxc.ts';
 import { loadNative, type NativeContainer } from './binding.ts';
+import { CgroupWatch } from './cgroup-watch.ts';
 import { Cgroups } from './cgroups.ts';
 import { execInContainer } from './exec.ts';
 import { checkName, markStarted, removeContainer, removeExitRecord, sweepRemoved, writeContainer, writeDeviceNodes } from './files.ts';
@@ -44,6 +45,7 @@ class NativeLxcPort implements LxcPort {
   readonly #listing: Listing;
   readonly #starting = new Set<string>();
   readonly #listeners = new Set<(name: string) => void>();
+  #watch: CgroupWatch | undefined;
   /** Clean-up after a monitor's end, which a start and a kill wait for. */
   readonly #cleanups = new Map<string, Promise<void>>();
 
@@ -53,6 +55,7 @@ class NativeLxcPort implements LxcPort {
     this.#cgroups = cgroups;
     this.#helper = new Helper(options.log);
     this.#monitors = new Monitors(options.paths.instances, (name, what) => {
+      if (what === 'monitor') this.#watch?.forget(name);
       if (what === 'monitor' && !this.#starting.has(name)) void this.#cleanUp(name).catch(() => undefined);
       if (what === 'running') void this.#boundLog(name);
       this.#notify(name);
@@ -77,8 +80,12 @@ class NativeLxcPort implements LxcPort {
     this.#helper.close();
   }
 
-  list(): ReturnType<LxcPort['list']> {
-    return this.#listing.read();
+  async list(): ReturnType<LxcPort['list']> {
+    const listed = await this.#listing.read();
+    for (const { name, power } of this.#watch === undefined ? [] : listed.values()) {
+      if (power === 'Running' || power === 'Frozen') this.#watch?.watch(name, [this.#cgroups.freezerControl(name)]);
+    }
+    return listed;
   }
 
   onChange(listener: (name: string) => void): () => void {
@@ -86,7 +93,26 @@ class NativeLxcPort implements LxcPort {
     return () => this.#listeners.delete(listener);
   }
 
+  onCgroupChange(listener: (name: string | undefined) => void): () => void {
+    const watch = new CgroupWatch({
+      changed: listener,
+      lost: () => listener(undefined),
+      failed: (error) => this.#log.warn({ error: error.message, hint: error.hint }, 'cgroups are not watched'),
+    });
+    this.#watch = watch;
+    return () => {
+      watch.close();
+      if (this.#watch === watch) this.#watch = undefined;
+    };
+  }
+
   cgroupValues(name: string, files: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    if (this.#monitors.get(name) !== undefined) {
+      this.#watch?.watch(
+        name,
+        files.map((file) => this.#cgroups.path(name, file)),
+      );
+    }
     return this.#cgroups.values(name, files);
   }
 
@@ -212,6 +238,8 @@ class NativeLxcPort implements LxcPort {
       signal,
       `thawing container "${name}"`,
     );
+    // liblxc thaws by the means it froze with; somebody else may have used the other hierarchy's freezer.
+    await this.#cgroups.thaw(name);
     this.#notify(name);
   }
 

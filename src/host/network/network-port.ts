@@ -43,6 +43,7 @@ export async function createNetworkPort({ paths, prefix, log }: NetworkOptions):
     stopDhcp: (bridge) => dhcp.stop(bridge),
     setDhcpHost: (bridge, key, host) => dhcp.setHost(bridge, key, host),
     removeDhcpHost: (bridge, key) => dhcp.removeHost(bridge, key),
+    rewriteDhcpHosts: (bridge) => dhcp.rewriteHosts(bridge),
 
     close: async () => {
       unwatch();

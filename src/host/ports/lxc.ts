@@ -97,6 +97,11 @@ export interface LxcPort {
   interfaces(name: string): Promise<readonly InterfaceReading[]>;
   /** Called with a container's name when its init or monitor ended or changed: "look again". Returns the unsubscribe function. */
   onChange(listener: (name: string) => void): () => void;
+  /**
+   * Called with a running container's name when a program wrote to its freezer or to a control file that was read (`cgroupValues`); with
+   * undefined when such events were lost. One listener at a time.
+   */
+  onCgroupChange(listener: (name: string | undefined) => void): () => void;
 }
 
 export interface DeviceNode {

@@ -54,8 +54,10 @@ export interface DhcpReading {
   readonly running: boolean;
   /** Hash of the DhcpSpec it was started with. */
   readonly specHash: string | undefined;
-  /** Static hosts by key (`UID.DEVICE`). */
+  /** Static hosts by key (`UID.DEVICE`), as they were last written. */
   readonly hosts: ReadonlyMap<string, DhcpHost>;
+  /** The files that dnsmasq reads them from are there and as they were written. */
+  readonly hostsIntact: boolean;
   readonly leases: readonly { readonly hwaddr: string; readonly address: string; readonly hostname: string; readonly expiresAt: number }[];
 }
 
@@ -87,8 +89,11 @@ export interface FirewallConflict {
 
 export interface NetworkPort {
   links(): Promise<LinksReading>;
-  /** Called with the link's name when a link or its addresses changed. */
-  onLinkChange(listener: (link: string) => void): () => void;
+  /**
+   * Called with the link's name when a link or its addresses changed, with '' when anything may have changed. `lost`: it is gone, has
+   * left its bridge, or is down.
+   */
+  onLinkChange(listener: (link: string, lost: boolean) => void): () => void;
   /** Made down. Rejects with NETWORK_FOREIGN when there is already a link of that name. */
   addBridge(name: string, options: { readonly mtu?: number; readonly hwaddr?: string; readonly alias?: string }): Promise<void>;
   setLink(
@@ -107,7 +112,8 @@ export interface NetworkPort {
   deleteLink(name: string): Promise<void>;
 
   firewall(): Promise<FirewallReading>;
-  onFirewallChange(listener: () => void): () => void;
+  /** `writer`: the process that changed the rules, in words, when it was not us and the kernel tells. */
+  onFirewallChange(listener: (writer: string | undefined) => void): () => void;
   setFirewall(spec: FirewallSpec): Promise<void>;
   /** Removes a network's rules; the table too when it was the last. */
   clearFirewall(bridge: string): Promise<void>;
@@ -121,4 +127,6 @@ export interface NetworkPort {
   stopDhcp(bridge: string, signal: AbortSignal): Promise<void>;
   setDhcpHost(bridge: string, key: string, host: DhcpHost): Promise<void>;
   removeDhcpHost(bridge: string, key: string): Promise<void>;
+  /** Writes the files of static hosts again as they were, and has dnsmasq read them. */
+  rewriteDhcpHosts(bridge: string): Promise<void>;
 }

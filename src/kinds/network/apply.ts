@@ -100,5 +100,6 @@ export const appliers: Appliers<Table> = {
   clearFirewall: single('remove the rules', (host, { bridge }) => host.network.clearFirewall(bridge)),
   startDhcp: single('start DHCP and DNS', (host, { spec }, { signal }) => host.network.startDhcp(spec, signal)),
   stopDhcp: single('stop DHCP and DNS', (host, { bridge }, { signal }) => host.network.stopDhcp(bridge, signal)),
+  rewriteHosts: single('write the static hosts', (host, { bridge }) => host.network.rewriteDhcpHosts(bridge)),
   delete: remove,
 };

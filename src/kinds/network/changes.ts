@@ -17,6 +17,8 @@ export interface NetworkChangeTable {
   clearFirewall: { bridge: string };
   startDhcp: { spec: DhcpSpec; because: 'new' | 'changed' | 'repair' };
   stopDhcp: { bridge: string };
+  /** Writes the static hosts again, which dnsmasq reads from files. */
+  rewriteHosts: { bridge: string };
   delete: { bridge: string; alias: string; hwaddr: string };
 }
 
@@ -41,6 +43,7 @@ const IN_WORDS: { readonly [Name in keyof NetworkChangeTable]: (change: NetworkC
   startDhcp: (change) =>
     said(change.because === 'repair' ? 'repair' : 'live', `${change.because === 'changed' ? 'restart' : 'start'} DHCP and DNS`),
   stopDhcp: () => said('live', 'stop DHCP and DNS'),
+  rewriteHosts: () => said('repair', 'write the files of static leases again, which were changed from outside'),
   delete: (change) => said('delete', `delete the bridge ${change.bridge}`),
 };
 

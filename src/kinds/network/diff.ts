@@ -66,6 +66,7 @@ function services(spec: NetworkSpec, bridge: string, address: string | undefined
   } else if (!actual?.dhcp?.running || actual.dhcp.specHash !== hashOf(server)) {
     changes.push({ do: 'startDhcp', spec: server, because: serverReason(actual) });
   }
+  if (actual?.dhcp?.hostsIntact === false) changes.push({ do: 'rewriteHosts', bridge });
   return changes;
 }
 

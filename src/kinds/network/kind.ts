@@ -39,6 +39,7 @@ function holds(change: NetworkChange, now: Observed<NetworkActual>): boolean {
     case 'clearFirewall':
       return actual?.firewall !== undefined;
     case 'stopDhcp':
+    case 'rewriteHosts':
       return actual?.dhcp !== undefined;
     case 'enableForwarding':
       return actual?.forwarding !== true;

@@ -35,6 +35,10 @@ export class DhcpServer {
   #hosts: ReadonlyMap<string, DhcpHost> = new Map();
   /** As asked for; the next flush makes the file so. */
   #wanted = new Map<string, DhcpHost>();
+  /** Of the files of hosts when they were last written or read; undefined before the first look. */
+  #stamps: string | undefined;
+  #writing = false;
+  #writes = 0;
   #flush: Promise<void> | undefined;
   /** Starts, stops and flushes one after another. */
   #last: Promise<unknown> = Promise.resolve();
@@ -50,6 +54,8 @@ export class DhcpServer {
   async load(): Promise<void> {
     this.#hosts = parseHosts(await readFile(this.#files.hosts, 'utf8').catch(() => ''));
     this.#wanted = new Map(this.#hosts);
+    // The list of names follows from it: lost or changed while no daemon ran, it is written again.
+    if ((await readFile(this.#files.names, 'utf8').catch(() => '')) !== renderNames(this.#hosts)) this.#stamps = 'another';
     this.#record = parseRecord(await readFile(this.#files.record, 'utf8').catch(() => ''));
     if (this.#record !== undefined) await this.#adopt(this.#record);
   }
@@ -67,6 +73,7 @@ export class DhcpServer {
       running: process !== undefined,
       specHash: process !== undefined && (await this.#isCurrent(process)) ? hashOf(this.#record?.spec) : undefined,
       hosts: this.#hosts,
+      hostsIntact: await this.#hostsIntact(),
       leases: parseLeases(await readFile(this.#files.leases, 'utf8').catch(() => '')),
     };
   }
@@ -99,6 +106,15 @@ export class DhcpServer {
   async removeHost(key: string): Promise<void> {
     if (!this.#wanted.delete(key)) return;
     await this.#flushSoon();
+  }
+
+  /** The files of hosts as they should be, whatever became of them. */
+  async rewriteHosts(): Promise<void> {
+    await this.#inTurn(async () => {
+      await mkdir(this.#files.directory, { recursive: true, mode: 0o711 });
+      await this.#writeHosts(this.#hosts);
+      this.#process?.reload();
+    });
   }
 
   /** True when the bridge is another one than the process was started on. */
@@ -195,9 +211,33 @@ export class DhcpServer {
   async #writeHosts(hosts: ReadonlyMap<string, DhcpHost>): Promise<void> {
     const withNames = this.#record?.spec.dnsMode !== 'none';
     const readable = { mode: 0o640, gid: this.#account.gid };
-    await replaceFile(this.#files.names, renderNames(hosts), readable);
-    await replaceFile(this.#files.hosts, renderHosts(hosts, { withNames }), readable);
-    this.#hosts = hosts;
+    this.#writing = true;
+    this.#writes++;
+    try {
+      await replaceFile(this.#files.names, renderNames(hosts), readable);
+      await replaceFile(this.#files.hosts, renderHosts(hosts, { withNames }), readable);
+      this.#hosts = hosts;
+      this.#stamps = await this.#readStamps();
+    } finally {
+      this.#writing = false;
+    }
+  }
+
+  async #hostsIntact(): Promise<boolean> {
+    const writes = this.#writes;
+    const now = await this.#readStamps();
+    this.#stamps ??= now;
+    // What we are writing ourselves at this moment is no change from outside.
+    return this.#writing || writes !== this.#writes || now === this.#stamps;
+  }
+
+  /** Changes with every change of the files: a thousand hosts are not read again at each look. */
+  async #readStamps(): Promise<string> {
+    const stamps = [this.#files.hosts, this.#files.names].map(async (file) => {
+      const at = await stat(file, { bigint: true }).catch(() => undefined);
+      return at === undefined ? '-' : `${at.ino}.${at.size}.${at.mtimeNs}.${at.ctimeNs}`;
+    });
+    return (await Promise.all(stamps)).join(' ');
   }
 
   /** Removes the directory when nothing of this network is in it any more. */

@@ -54,6 +54,10 @@ export class DhcpServers {
     await this.#servers.get(bridge)?.removeHost(key);
   }
 
+  async rewriteHosts(bridge: string): Promise<void> {
+    await this.#servers.get(bridge)?.rewriteHosts();
+  }
+
   onExit(listener: (bridge: string) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

@@ -4,9 +4,11 @@ import { AppError, type ErrorCode, isErrno } from '../../../core/errors.ts';
 import type { LinkReading, LinksReading } from '../../ports/network.ts';
 import { rawNetlink, type RawLinkChange, type RawNetlink } from './netlink-binding.ts';
 
+type LinkListener = (link: string, lost: boolean) => void;
+
 export class Links {
   readonly #netlink: RawNetlink = rawNetlink();
-  readonly #listeners = new Set<(link: string) => void>();
+  readonly #listeners = new Set<LinkListener>();
   #unwatch: (() => void) | undefined;
 
   /** One complete reading; rejects with HOST_UNREADABLE. */
@@ -59,10 +61,11 @@ export class Links {
   }
 
   /** The listener gets a link's name, or '' when anything may have changed. */
-  onChange(listener: (link: string) => void): () => void {
+  onChange(listener: LinkListener): () => void {
     this.#listeners.add(listener);
-    this.#unwatch ??= this.#netlink.netlinkWatchLinks((links, everything) => {
-      for (const name of everything ? ['', ...links] : links) for (const one of this.#listeners) one(name);
+    this.#unwatch ??= this.#netlink.netlinkWatchLinks((links, everything, lost) => {
+      const gone = new Set(lost);
+      for (const name of everything ? ['', ...links] : links) for (const one of this.#listeners) one(name, gone.has(name));
     });
     return () => this.#listeners.delete(listener);
   }

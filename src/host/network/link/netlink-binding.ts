@@ -31,10 +31,15 @@ export interface RawNetlink {
   netlinkSetLink(name: string, change: RawLinkChange): Promise<void>;
   netlinkSetAddresses(name: string, addresses: readonly string[]): Promise<void>;
   netlinkDeleteLink(name: string): Promise<void>;
-  /** `everything`: events were lost or routes changed. Returns the function that ends it; it does not hold the process. */
-  netlinkWatchLinks(callback: (links: readonly string[], everything: boolean) => void): () => void;
-  /** Called once per batch of nftables transactions, by anyone. */
-  netlinkWatchNftables(callback: () => void): () => void;
+  /**
+   * `everything`: events were lost, routes changed, or forwarding was switched. `lost`: those of the links that are gone, have left their
+   * bridge, or are down. Returns the function that ends it; it does not hold the process.
+   */
+  netlinkWatchLinks(callback: (links: readonly string[], everything: boolean, lost: readonly string[]) => void): () => void;
+  /** Called once per batch of nftables transactions, by anyone; with the process that made the last of them, where the kernel tells. */
+  netlinkWatchNftables(
+    callback: (links: readonly string[], everything: boolean, lost: readonly string[], pid: number | undefined, name: string) => void,
+  ): () => void;
 }
 
 export function rawNetlink(): RawNetlink {

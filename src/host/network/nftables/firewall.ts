@@ -33,7 +33,9 @@ export class Firewall {
   /** nft transactions one after another: the kernel takes one at a time, and a clash makes nft start over. */
   #last: Promise<unknown> = Promise.resolve();
   #unwatch: (() => void) | undefined;
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Set<(writer: string | undefined) => void>();
+  /** Transactions of ours under way: what the kernel tells meanwhile is taken for them. */
+  #loading = 0;
 
   constructor(prefix: string, paths: Paths) {
     this.#table = nftTable(prefix);
@@ -82,10 +84,12 @@ export class Firewall {
     });
   }
 
-  onChange(listener: () => void): () => void {
+  onChange(listener: (writer: string | undefined) => void): () => void {
     this.#listeners.add(listener);
-    this.#unwatch ??= rawNetlink().netlinkWatchNftables(() => {
-      for (const one of this.#listeners) one();
+    this.#unwatch ??= rawNetlink().netlinkWatchNftables((_links, _everything, _lost, pid, name) => {
+      // The name is the process's own choice.
+      const writer = pid === undefined || this.#loading > 0 ? undefined : `process ${pid} (${JSON.stringify(name)})`;
+      for (const one of this.#listeners) one(writer);
     });
     return () => this.#listeners.delete(listener);
   }
@@ -129,7 +133,8 @@ export class Firewall {
   }
 
   async #load(transaction: string): Promise<void> {
-    await mustRun(['nft', '-f', '-'], { input: transaction, timeoutMs: TIMEOUT_MS }).catch((error: unknown) => {
+    this.#loading++;
+    const loaded = mustRun(['nft', '-f', '-'], { input: transaction, timeoutMs: TIMEOUT_MS }).catch((error: unknown) => {
       if (toAppError(error).code === 'TOOL_MISSING') throw error;
       throw new AppError(
         'NETWORK_FAILED',
@@ -137,6 +142,11 @@ export class Firewall {
         { message: `The rules of the nftables table "inet ${this.#table}" could not be loaded.`, cause: error },
       );
     });
+    try {
+      await loaded;
+    } finally {
+      this.#loading--;
+    }
   }
 }
 

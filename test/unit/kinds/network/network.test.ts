@@ -204,6 +204,7 @@ describe('repairing a network', () => {
     'hardware address changed': { harm: ({ network }) => network.change(BRIDGE, { hwaddr: '02:00:00:00:00:09' }), changes: ['setHwaddr'] },
     'rules flushed': { harm: ({ network }) => network.flushRules(), changes: ['setFirewall'] },
     'rules changed': { harm: ({ network }) => network.changeRules(BRIDGE), changes: ['setFirewall'] },
+    'files of static leases spoilt': { harm: ({ network }) => void network.facts.spoiltHosts.add(BRIDGE), changes: ['rewriteHosts'] },
     'server killed': { harm: ({ network }) => network.killServer(BRIDGE), changes: ['startDhcp'] },
     'forwarding switched off': { harm: ({ network }) => (network.facts.forwarding.ipv4 = false), changes: ['enableForwarding'] },
     'bridge deleted': {
