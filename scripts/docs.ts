@@ -1,7 +1,8 @@
 // Writes docs/reference/ from the schemas and the option registry: one page per kind, options, devices, what is planned, and the JSON
-// Schemas for editors. A test compares the files with what this would write.
+// Schemas for editors and of plans. A test compares the files with what this would write.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { PlanReportSchema } from '../src/api/schemas.ts';
 import { ALL_KINDS } from '../src/schemas/kinds/table.ts';
 import { editorSchema, editorSchemaOf } from '../src/schemas/editor-schema.ts';
 import { referencePages } from '../src/schemas/reference.ts';
@@ -11,7 +12,14 @@ export function generatedReference(): ReadonlyMap<string, string> {
   const files = new Map(referencePages());
   files.set('schema/lockstep.schema.json', toText(editorSchema()));
   for (const kind of ALL_KINDS) files.set(`schema/${kind.toLowerCase()}.schema.json`, toText(editorSchemaOf(kind)));
+  files.set('schema/plan.schema.json', toText(planSchema()));
   return files;
+}
+
+/** What `lockstep plan --format json` prints and `GET /v1/plan` answers. */
+function planSchema(): unknown {
+  const title = 'A plan of Lockstep';
+  return { $schema: 'https://json-schema.org/draft/2020-12/schema', $id: 'plan.schema.json', title, ...PlanReportSchema };
 }
 
 function toText(schema: unknown): string {

@@ -1,6 +1,6 @@
 // Shapes of what clients send. Strict: unknown members are refused, nothing is coerced.
 import { type Static, Type } from 'typebox';
-import { Kind, Ref } from './schemas.ts';
+import { Kind, PlannedObjectSchema, Ref } from './schemas.ts';
 
 const closed = { additionalProperties: false } as const;
 const SEGMENT = '^[^\\u0000-\\u001f/]{1,255}$';
@@ -62,9 +62,9 @@ export const PlanBody = Type.Object(
 );
 export type PlanBody = Static<typeof PlanBody>;
 
-const PlanHash = Type.String({
-  pattern: '^[0-9a-f]{16,128}$',
-  description: 'Hash of a plan made before: refused with PLAN_STALE when it is another now.',
+const SavedPlan = Type.Array(PlannedObjectSchema, {
+  maxItems: 100_000,
+  description: '`objects` of a plan made before: refused with PLAN_STALE, naming what moved, when a new plan would differ.',
 });
 
 export const ApplyBody = Type.Object(
@@ -72,7 +72,7 @@ export const ApplyBody = Type.Object(
     files: Files,
     source: Type.Optional(Type.String({ pattern: SOURCE_NAME, description: 'Stored source to put the objects into. Default `api`.' })),
     prune: Type.Optional(Type.Boolean({ description: 'The files are the whole content of `source`; what they do not hold is deleted.' })),
-    planHash: Type.Optional(PlanHash),
+    plan: Type.Optional(SavedPlan),
   },
   closed,
 );
@@ -82,7 +82,7 @@ export const SyncBody = Type.Union([
   Type.Object(
     {
       source: Type.Optional(Type.String({ minLength: 1, maxLength: 255, description: 'Only this source. Default all.' })),
-      planHash: Type.Optional(PlanHash),
+      plan: Type.Optional(SavedPlan),
     },
     closed,
   ),

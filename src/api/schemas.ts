@@ -170,30 +170,86 @@ export const ObjectDescriptionSchema = Type.Object(
   closed,
 );
 
-export const PlanChangeSchema = Type.Object(
+const FieldChangeSchema = Type.Object(
   {
-    ref: Ref,
-    change: Type.String(),
-    verdict: words(['create', 'live', 'replug', 'restart', 'recreate', 'delete', 'repair', 'power']),
-    summary: Type.String(),
-    fields: Type.Array(Type.Object({ field: Type.String(), from: Type.Optional(Type.String()), to: Type.Optional(Type.String()) }, closed)),
-    downtime: Type.Optional(Type.String()),
-    file: Type.Optional(Type.String()),
-    line: Type.Optional(Type.Integer()),
-    waitsFor: Type.Optional(Type.String()),
+    field: Type.String({ description: 'As in the manifest: `config.limits.memory`.' }),
+    from: Type.Optional(Type.String({ description: 'Old value. Absent: there was none.' })),
+    to: Type.Optional(Type.String({ description: 'New value. Absent: it is taken away, or known after apply.' })),
+    secret: Type.Optional(Type.Literal(true, { description: '`from` and `to` only say whether there is a value.' })),
+    knownAfterApply: Type.Optional(Type.Literal(true, { description: 'The new value is found out while applying.' })),
   },
   closed,
 );
 
-export const PlanReportSchema = Type.Object(
+export const PlanChangeSchema = Type.Object(
   {
-    revisions: Type.Record(Type.String(), Type.String()),
-    changes: Type.Array(PlanChangeSchema),
-    problems: Type.Array(ProblemSchema),
-    unknown: Type.Array(Type.Object({ ref: Ref, because: Type.String() }, closed)),
-    hash: Type.String({ description: 'Over everything above; give it to apply or sync as `planHash` to be refused when it has changed.' }),
+    ref: Ref,
+    change: Type.String({ description: 'Name of the change: `create`, `setLimits`.' }),
+    verdict: words(
+      ['create', 'live', 'replug', 'restart', 'recreate', 'delete', 'repair', 'power'],
+      'How it lands: live without interruption, replug takes one device away for a moment, restart and recreate take the object down, ' +
+        'repair puts back what was changed from outside, power starts, stops or freezes.',
+    ),
+    summary: Type.String({ description: 'One clause: `shut down, to start with what has changed`.' }),
+    fields: Type.Array(FieldChangeSchema),
+    downtime: Type.Optional(Type.String({ description: 'Expected downtime in words, with what the figure is from.' })),
+    expectedDowntimeMs: Type.Optional(Type.Number({ minimum: 0 })),
+    downtimeFrom: Type.Optional(
+      words(
+        ['restarts', 'start', 'limit'],
+        'What `expectedDowntimeMs` is from: its last restarts; its last starts (the shutdown comes on top); `limit`: there is no figure yet.',
+      ),
+    ),
+    shutdownLimitMs: Type.Optional(
+      Type.Number({ minimum: 0, description: 'The guest may take this long to shut down before it is stopped by force.' }),
+    ),
+    file: Type.Optional(Type.String({ description: 'Where it is declared.' })),
+    line: Type.Optional(Type.Integer({ minimum: 1 })),
+    waitsFor: Type.Optional(Type.String({ description: 'Why it does not start at once.' })),
+    pending: Type.Optional(Type.Literal(true, { description: 'Planned with or without the files that were given.' })),
   },
   closed,
+);
+
+const COUNTED = {
+  create: 'Objects to be made.',
+  change: 'Objects to be changed, those that restart or are replaced among them.',
+  restart: 'Objects that restart.',
+  recreate: 'Objects that are replaced.',
+  delete: 'Objects to be deleted.',
+  unchanged: 'Declared objects for which nothing is planned.',
+} as const;
+
+const PlanCountsSchema = Type.Object(
+  Object.fromEntries(Object.entries(COUNTED).map(([name, description]) => [name, Type.Integer({ minimum: 0, description })])),
+  { ...closed, description: 'Objects, each counted as its weightiest change, without pending ones.' },
+);
+
+export const PlannedObjectSchema = Type.Object(
+  {
+    ref: Ref,
+    desired: Type.Optional(Type.String({ maxLength: 200, description: 'Keyed hash of what is declared. Absent: not declared any more.' })),
+    changes: Type.String({ maxLength: 200, description: 'Hash of its changes.' }),
+  },
+  { ...closed, description: 'What a saved plan is bound to, for one object.' },
+);
+
+export const PlanReportSchema = Type.Object(
+  {
+    revisions: Type.Record(Type.String(), Type.String(), { description: 'Revisions it was made from, by source.' }),
+    counts: PlanCountsSchema,
+    changes: Type.Array(PlanChangeSchema, { description: 'In order, what others need first.' }),
+    unchanged: Type.Array(Ref, { description: 'Declared objects for which nothing is planned.' }),
+    problems: Type.Array(ProblemSchema),
+    unknown: Type.Array(Type.Object({ ref: Ref, because: Type.String() }, closed), {
+      description: 'Objects whose actual state cannot be read: nothing is planned for them.',
+    }),
+    objects: Type.Array(PlannedObjectSchema, {
+      description: 'Give these to apply or sync as `plan` to be refused (PLAN_STALE) when a new plan would differ.',
+    }),
+    hash: Type.String({ description: 'Hash over `objects`: equal for plans that would do the same.' }),
+  },
+  { ...closed, description: 'The difference between what is declared and what is.' },
 );
 
 export const ApplyResultSchema = Type.Object(

@@ -1,6 +1,15 @@
 // Types of the API's answers, for clients: the same the reconciler hands out.
 export type { ObjectStatus } from '../core/object-status.ts';
-export type { ApplyResult, Confirmation, DaemonStatus, ObjectDescription, PlanChange, PlanReport } from '../reconciler/control.ts';
+export type {
+  ApplyResult,
+  Confirmation,
+  DaemonStatus,
+  ObjectDescription,
+  PlanChange,
+  PlanCounts,
+  PlannedObject,
+  PlanReport,
+} from '../reconciler/control.ts';
 export type { HostShutdownResult } from '../operations/operations.ts';
 export type { Problem } from '../schemas/problem.ts';
 export type { SourceFile } from '../sources/snapshot.ts';

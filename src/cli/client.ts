@@ -7,6 +7,7 @@ import type {
   HostShutdownResult,
   ObjectDescription,
   ObjectStatus,
+  PlannedObject,
   PlanReport,
   ProblemDocument,
   SourceFile,
@@ -32,7 +33,8 @@ export interface ApplyRequest {
   readonly files: readonly SourceFile[];
   readonly source?: string;
   readonly prune?: boolean;
-  readonly planHash?: string;
+  /** A saved plan's: refused when stale. */
+  readonly plan?: readonly PlannedObject[];
 }
 
 export class ApiClient {
@@ -75,7 +77,7 @@ export class ApiClient {
     return this.#json('POST', '/v1/apply', body);
   }
 
-  async sync(body: { readonly source?: string; readonly planHash?: string } = {}): Promise<void> {
+  async sync(body: { readonly source?: string; readonly plan?: readonly PlannedObject[] } = {}): Promise<void> {
     await this.#json('POST', '/v1/sync', body);
   }
 

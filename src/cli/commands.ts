@@ -11,6 +11,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'validate', summary: 'check manifests, without a daemon', load: () => import('./commands/validate.ts') },
   { name: 'convert', summary: 'turn documents of LXD or Incus into manifests, and back', load: () => import('./commands/convert.ts') },
   { name: 'plan', summary: 'show what would change', load: () => import('./commands/plan.ts') },
+  { name: 'diff', summary: 'show what would change as a unified diff', load: () => import('./commands/diff.ts') },
   { name: 'apply', summary: 'put manifests or a saved plan into effect', load: () => import('./commands/apply.ts') },
   { name: 'status', summary: 'show the daemon and its objects', load: () => import('./commands/status.ts') },
   { name: 'get', summary: 'list objects of a kind', load: () => import('./commands/get.ts') },

@@ -1,4 +1,5 @@
 // What `sync --wait`, `apply --wait` and `status --wait` have in common: wait, print the end state, say why it is not ready.
+import type { PlannedObject } from '../api/types.ts';
 import { refKey } from '../core/ref.ts';
 import type { Context } from './context.ts';
 import { printAttention, STATUS_HEADING, statusRow } from './status-table.ts';
@@ -7,13 +8,14 @@ import { explainWait, waitUntilReady, type WaitOptions } from './wait.ts';
 export interface SyncOptions {
   readonly timeoutMs: number;
   readonly source?: string;
-  readonly planHash?: string;
+  /** A saved plan's. */
+  readonly plan?: readonly PlannedObject[];
 }
 
 export async function syncAndWait(context: Context, options: SyncOptions): Promise<number> {
   await context.client.sync({
     ...(options.source === undefined ? {} : { source: options.source }),
-    ...(options.planHash === undefined ? {} : { planHash: options.planHash }),
+    ...(options.plan === undefined ? {} : { plan: options.plan }),
   });
   return await waitAndReport(context, { timeoutMs: options.timeoutMs });
 }

@@ -49,7 +49,14 @@ export interface FieldChange {
   readonly field: string;
   readonly from?: string;
   readonly to?: string;
+  /** `from` and `to` say only whether there is a value: it is never shown. */
+  readonly secret?: true;
+  /** The new value is found out while applying: an image's fingerprint. */
+  readonly knownAfterApply?: true;
 }
+
+/** Stands for the value of a secret in a `FieldChange`. */
+export const SECRET_VALUE = '(secret)';
 
 /** A change in words, for plan, audit log, events and UI. Never holds a secret. */
 export interface Described {
@@ -59,6 +66,8 @@ export interface Described {
   readonly fields: readonly FieldChange[];
   /** Expected downtime in words, when there is any: `about 1 s`. */
   readonly downtime?: string;
+  /** The guest may take this long to shut down before it is stopped by force (ms). With it, the downtime is worked out from earlier runs. */
+  readonly shutdownLimitMs?: number;
 }
 
 /** What the ledger knows of an object. */

@@ -12,7 +12,16 @@ import { documentJson, parseManifests } from '../schemas/parse.ts';
 import type { Problem } from '../schemas/problem.ts';
 import type { Snapshot, Source, SourceFile } from '../sources/snapshot.ts';
 import type { DocumentRow, Ledger, ObjectRow, TombstoneRow } from '../state/ledger.ts';
-import type { ApplyResult, Confirmation, Control, DaemonStatus, ObjectDescription, PlanReport, SourceStatus } from './control.ts';
+import type {
+  ApplyResult,
+  Confirmation,
+  Control,
+  DaemonStatus,
+  ObjectDescription,
+  PlannedObject,
+  PlanReport,
+  SourceStatus,
+} from './control.ts';
 import type { SourceInput } from './desired.ts';
 import type { Reconciler } from './loop.ts';
 import { preview } from './preview.ts';
@@ -20,11 +29,14 @@ import { redactDocument } from './redact-document.ts';
 import { tombstoneOwner } from './recording.ts';
 import { requestEntry } from './audit-entries.ts';
 import { fieldDifferences } from '../core/field-diff.ts';
+import { refuseStale } from './saved-plan.ts';
 import type { SourceSet } from './source-set.ts';
 import type { Tracked } from './tracker.ts';
 
 export const DEFAULT_STORED_SOURCE = 'api';
 const HISTORY = 20;
+/** Enough to hold the last few restarts. */
+const TIMED_INTENTS = 100;
 /** `sync` asks remotes, and goes on with what is there when they do not answer by then. */
 const SYNC_LOOK_MS = 60_000;
 
@@ -101,13 +113,23 @@ export class ReconcilerControl implements Control {
   }
 
   async plan(files?: readonly SourceFile[], options: { source?: string; replace?: boolean } = {}): Promise<PlanReport> {
-    const sources =
-      files === undefined ? this.#inputs() : this.#inputsWith(files, options.source ?? DEFAULT_STORED_SOURCE, options.replace === true);
-    const { reconciler, host, kinds } = this.#o;
-    return (await preview({ reconciler, host, kinds, sources })).report;
+    return (await this.#preview(files, options.source ?? DEFAULT_STORED_SOURCE, options.replace === true)).report;
   }
 
-  async sync(source?: string, actor?: string): Promise<void> {
+  async #preview(files: readonly SourceFile[] | undefined, source: string, replace: boolean): ReturnType<typeof preview> {
+    const { reconciler, host, kinds, ledger, fingerprint } = this.#o;
+    return await preview({
+      reconciler,
+      host,
+      kinds,
+      sources: files === undefined ? this.#inputs() : this.#inputsWith(files, source, replace),
+      given: files === undefined ? undefined : { source, paths: new Set(files.map((file) => file.path)) },
+      intents: (uid) => ledger.intents.history(uid, TIMED_INTENTS),
+      fingerprint,
+    });
+  }
+
+  async sync(source?: string, actor?: string, saved?: readonly PlannedObject[]): Promise<void> {
     if (source !== undefined && this.#o.sources.find(source) === undefined) {
       throw new AppError(
         'NOT_FOUND',
@@ -115,6 +137,7 @@ export class ReconcilerControl implements Control {
         { message: `There is no source "${source}".`, hint: `Configured: ${this.#sourceNames().join(', ')}.` },
       );
     }
+    if (saved !== undefined) refuseStale(saved, await this.plan());
     if (actor !== undefined) {
       const ref = source === undefined ? '' : `source:${source}`;
       this.#o.ledger.audit.add(requestEntry({ at: this.#o.clock.now(), actor, action: 'sync', ref }, { summary: 'look again now' }));
@@ -127,8 +150,11 @@ export class ReconcilerControl implements Control {
     this.#o.sources.find(source)?.source.poke?.();
   }
 
-  async apply(files: readonly SourceFile[], options: { source?: string; prune?: boolean; actor: string }): Promise<ApplyResult> {
-    const { ledger, reconciler, host, kinds, sources, clock } = this.#o;
+  async apply(
+    files: readonly SourceFile[],
+    options: { source?: string; prune?: boolean; plan?: readonly PlannedObject[]; actor: string },
+  ): Promise<ApplyResult> {
+    const { ledger, sources, clock } = this.#o;
     const source = options.source ?? DEFAULT_STORED_SOURCE;
     const existing = sources.find(source);
     if (existing !== undefined && existing.snapshot?.stored !== true && existing.source.location !== storedLocation(source)) {
@@ -139,10 +165,11 @@ export class ReconcilerControl implements Control {
       );
     }
     const parsed = parseManifests(files.map((file) => ({ path: file.path, text: file.text ?? '', source })));
-    const inputs = this.#inputsWith(files, source, options.prune === true);
-    const { desired } = await preview({ reconciler, host, kinds, sources: inputs });
+    const { desired, report } = await this.#preview(files, source, options.prune === true);
     const problems = [...parsed.problems, ...problemsOf(files, desired.problems, parsed.problems)];
     if (problems.some((problem) => problem.severity === 'error')) return { objects: [], problems };
+    // Nothing is awaited from here to the commit: what was compared is what is stored.
+    if (options.plan !== undefined) refuseStale(options.plan, report);
 
     const before = new Map(ledger.documents.all().map((row) => [refKey(row.ref), row]));
     const now = clock.now();

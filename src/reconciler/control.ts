@@ -4,6 +4,7 @@ import type { ResourceRef } from '../core/ref.ts';
 import type { Described } from '../kinds/kind.ts';
 import type { Problem } from '../schemas/problem.ts';
 import type { SourceFile } from '../sources/snapshot.ts';
+import type { Downtime } from './downtime.ts';
 
 export interface PlanChange extends Described {
   readonly ref: ResourceRef;
@@ -13,16 +14,44 @@ export interface PlanChange extends Described {
   readonly line?: number;
   /** Why it does not start yet: needs, budget, confirmation, back-off. */
   readonly waitsFor?: string;
+  readonly expectedDowntimeMs?: number;
+  readonly downtimeFrom?: Downtime['downtimeFrom'];
+  /** Planned with or without the files that were given. */
+  readonly pending?: true;
+}
+
+/** Objects, each counted as its weightiest change; without those that are pending anyway. */
+export interface PlanCounts {
+  readonly create: number;
+  /** All that is neither created nor deleted; `restart` and `recreate` are among them. */
+  readonly change: number;
+  readonly restart: number;
+  readonly recreate: number;
+  readonly delete: number;
+  readonly unchanged: number;
+}
+
+/** What a saved plan is bound to, for one object. */
+export interface PlannedObject {
+  readonly ref: ResourceRef;
+  /** Keyed hash of what is declared; absent when it is not declared any more. */
+  readonly desired?: string;
+  /** Hash of its changes: with the same declaration, other changes mean that the host has moved. */
+  readonly changes: string;
 }
 
 export interface PlanReport {
   /** Revisions it was made from, by source. */
   readonly revisions: Readonly<Record<string, string>>;
+  readonly counts: PlanCounts;
   readonly changes: readonly PlanChange[];
+  /** Declared objects for which nothing is planned. */
+  readonly unchanged: readonly ResourceRef[];
   readonly problems: readonly Problem[];
   /** Objects whose actual state could not be read: nothing is planned for them. */
   readonly unknown: readonly { readonly ref: ResourceRef; readonly because: string }[];
-  /** Hash over everything above; a saved plan is applied only while a new plan has the same. */
+  readonly objects: readonly PlannedObject[];
+  /** Hash over `objects`: equal for plans that would do the same. */
   readonly hash: string;
 }
 
@@ -87,14 +116,17 @@ export interface Control {
   find(text: string): readonly ResourceRef[];
   /** With files: the plan as it would be if the stored source `source` also held these (upsert), or held only these (`replace`). */
   plan(files?: readonly SourceFile[], options?: { readonly source?: string; readonly replace?: boolean }): Promise<PlanReport>;
-  /** Reads sources again and looks at every object. Resolves when the round is planned. */
-  sync(source?: string, actor?: string): Promise<void>;
+  /** Reads sources again and looks at every object. Resolves when the round is planned. `plan`: a saved one, refused when stale. */
+  sync(source?: string, actor?: string, plan?: readonly PlannedObject[]): Promise<void>;
   /** A webhook says that a source's remote has moved: it is looked at soon. Returns at once. */
   sourceMoved(source: string): void;
-  /** Upserts the files' objects into a stored source (`api` by default). Nothing is stored when there are problems. */
+  /**
+   * Upserts the files' objects into a stored source (`api` by default). Nothing is stored when there are problems, or when the saved
+   * `plan` is stale (PLAN_STALE).
+   */
   apply(
     files: readonly SourceFile[],
-    options: { readonly source?: string; readonly prune?: boolean; readonly actor: string },
+    options: { readonly source?: string; readonly prune?: boolean; readonly plan?: readonly PlannedObject[]; readonly actor: string },
   ): Promise<ApplyResult>;
   /** Deletes an API object by name; refused (OWNED_BY_OTHER_SOURCE, with file and line) for what a manifest declares. */
   delete(ref: ResourceRef, actor: string): Promise<void>;

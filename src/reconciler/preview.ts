@@ -1,26 +1,32 @@
 // A plan without side effects: of what the sources say now, or of what they would say with other files. Used by `plan`, by CI and by
 // `apply` to check before it stores. The same desired state, observe and plan as the loop's; nothing is recorded.
-import { errorText } from '../core/errors.ts';
-import { hashOf, sha256Hex } from '../core/hash.ts';
+import { sha256Hex } from '../core/hash.ts';
 import type { RefKey, ResourceRef } from '../core/ref.ts';
 import { inSlices } from '../core/slices.ts';
 import { CachedHostView } from '../host/view.ts';
 import type { Host } from '../host/ports/host.ts';
 import type { KindTable, Observed, Recorded } from '../kinds/kind.ts';
-import type { PlanChange, PlanReport } from './control.ts';
+import type { IntentRow } from '../state/ledger.ts';
+import type { PlanReport } from './control.ts';
 import { copyOfCache, desiredInSlices, type DesiredState, type SourceInput } from './desired.ts';
 import type { Reconciler } from './loop.ts';
 import { observeAll } from './observe.ts';
-import { type DeleteWait, describe, type ObjectPlan, planInSlices } from './plan.ts';
+import { type DeleteWait, planInSlices } from './plan.ts';
+import { type GivenFiles, makeReport } from './report.ts';
 
 export interface PreviewInput {
   readonly reconciler: Reconciler;
   readonly host: Host;
   readonly kinds: KindTable;
   readonly sources: readonly SourceInput[];
+  readonly given: GivenFiles | undefined;
+  /** The newest intents of an object. */
+  readonly intents: (uid: string) => readonly IntentRow[];
+  readonly fingerprint: (secret: string) => string;
 }
 
-export async function preview({ reconciler, host, kinds, sources }: PreviewInput): Promise<{ report: PlanReport; desired: DesiredState }> {
+export async function preview(input: PreviewInput): Promise<{ report: PlanReport; desired: DesiredState }> {
+  const { reconciler, host, kinds, sources, given, intents, fingerprint } = input;
   const tracked = [...reconciler.tracker.objects.values()];
   const rows = tracked.map((one) => one.row);
   const { cache, desired: now } = reconciler.intake;
@@ -47,7 +53,7 @@ export async function preview({ reconciler, host, kinds, sources }: PreviewInput
   const first = await inSlices(planInSlices({ ...base, keys: recorded.keys(), readiness: new Map() }));
   const readiness = new Map(first.flatMap((one) => (one.readiness === undefined ? [] : [[one.key, one.readiness] as const])));
   const plans = await inSlices(planInSlices({ ...base, keys: recorded.keys(), readiness }));
-  return { report: report(plans, desired, sources), desired };
+  return { report: makeReport({ plans, desired, sources, before: now.objects, given, intents, fingerprint }), desired };
 }
 
 /** An object that has no record yet: the same every time, so that planning twice gives the same plan. */
@@ -66,24 +72,4 @@ function provisional(key: RefKey, ref: ResourceRef, source: string): Recorded {
     startedAt: undefined,
     firstLookSinceBoot: false,
   };
-}
-
-function report(plans: readonly ObjectPlan[], desired: DesiredState, sources: readonly SourceInput[]): PlanReport {
-  const changes = plans.flatMap((planned) => changesOf(planned));
-  const unknown = plans.flatMap(({ ref, unknown: because }) => (because === undefined ? [] : [{ ref, because: errorText(because) }]));
-  const revisions = Object.fromEntries(sources.map(({ name, snapshot }) => [name, snapshot?.revision ?? '']));
-  // What a saved plan is bound to: the changes themselves, not when or behind what they start, nor unrelated text.
-  const bound = changes.map(({ waitsFor: _waitsFor, file: _file, line: _line, ...change }) => change);
-  return { revisions, changes, problems: desired.problems, unknown, hash: hashOf([bound, unknown]) };
-}
-
-function changesOf(planned: ObjectPlan): PlanChange[] {
-  const origin = planned.desired?.document.origin;
-  return [...planned.steps, ...planned.held].map((step, index) => ({
-    ref: planned.ref,
-    change: step.change.do,
-    ...describe(planned, step),
-    ...(origin === undefined ? {} : { file: origin.file, line: origin.line }),
-    ...(planned.waitsFor !== undefined && index >= planned.steps.length ? { waitsFor: planned.waitsFor } : {}),
-  }));
 }

@@ -5,7 +5,16 @@ import type { ObjectStatus } from '../../src/core/object-status.ts';
 import { makeRef, parseRefKey, refKey, refText, type ResourceRef } from '../../src/core/ref.ts';
 import type { EventStream } from '../../src/api/ports.ts';
 import type { Problem } from '../../src/schemas/problem.ts';
-import type { ApplyResult, Confirmation, Control, DaemonStatus, PlanReport, SourceStatus } from '../../src/reconciler/control.ts';
+import type {
+  ApplyResult,
+  Confirmation,
+  Control,
+  DaemonStatus,
+  PlannedObject,
+  PlanReport,
+  SourceStatus,
+} from '../../src/reconciler/control.ts';
+import { refuseStale } from '../../src/reconciler/saved-plan.ts';
 import type { SourceFile } from '../../src/sources/snapshot.ts';
 
 export const WEB = makeRef('Instance', 'web');
@@ -53,10 +62,28 @@ export function problem(file: string, message: string, severity: Problem['severi
   };
 }
 
-export const EMPTY_PLAN: PlanReport = { revisions: { main: 'aaaa' }, changes: [], problems: [], unknown: [], hash: '0123456789abcdef' };
+export const EMPTY_PLAN: PlanReport = {
+  revisions: { main: 'aaaa' },
+  counts: { create: 0, change: 0, restart: 0, recreate: 0, delete: 0, unchanged: 3 },
+  changes: [],
+  unchanged: [WEB, DB, FAST],
+  problems: [],
+  unknown: [],
+  objects: [],
+  hash: '0123456789abcdef',
+};
+
+const OLD = makeRef('Instance', 'old');
 
 export const FULL_PLAN: PlanReport = {
   revisions: { main: 'bbbb' },
+  counts: { create: 1, change: 1, restart: 1, recreate: 0, delete: 1, unchanged: 0 },
+  unchanged: [],
+  objects: [
+    { ref: FAST, desired: 'hmac:1', changes: 'aa' },
+    { ref: WEB, desired: 'hmac:2', changes: 'bb' },
+    { ref: OLD, changes: 'cc' },
+  ],
   hash: 'fedcba9876543210',
   problems: [],
   unknown: [{ ref: DB, because: 'HOST_UNREADABLE' }],
@@ -85,10 +112,13 @@ export const FULL_PLAN: PlanReport = {
       verdict: 'restart',
       summary: 'restart',
       fields: [{ field: 'config.security.nesting', to: 'true' }],
-      downtime: 'about 1 s',
+      downtime: 'about 1.0 s, as its last restart took; its shutdown may take 30 s at most',
+      expectedDowntimeMs: 1000,
+      downtimeFrom: 'restarts',
+      shutdownLimitMs: 30_000,
       waitsFor: 'StoragePool "fast"',
     },
-    { ref: makeRef('Instance', 'old'), change: 'delete', verdict: 'delete', summary: 'delete it', fields: [] },
+    { ref: OLD, change: 'delete', verdict: 'delete', summary: 'delete it', fields: [] },
   ],
 };
 
@@ -166,12 +196,14 @@ export class FakeControl implements Control {
     this.moved.push(source);
   }
 
-  async sync(source?: string): Promise<void> {
+  async sync(source?: string, _actor?: string, plan?: readonly PlannedObject[]): Promise<void> {
+    if (plan !== undefined) refuseStale(plan, this.report);
     this.calls.push({ what: 'sync', args: [source] });
     this.onSync();
   }
 
-  async apply(files: readonly SourceFile[], options: { readonly source?: string; readonly prune?: boolean; readonly actor: string }) {
+  async apply(files: readonly SourceFile[], { plan, ...options }: Parameters<Control['apply']>[1]) {
+    if (plan !== undefined) refuseStale(plan, this.report);
     this.calls.push({ what: 'apply', args: [files, options] });
     return this.applied;
   }

@@ -218,12 +218,13 @@ describe('plan, apply and sync', () => {
   });
 
   it('applies or syncs a saved plan only while it still holds', async () => {
-    const stale = 'a'.repeat(64);
-    isProblem(await post('/v1/apply', { files, planHash: stale }), 409, 'PLAN_STALE');
-    isProblem(await post('/v1/sync', { planHash: stale }), 409, 'PLAN_STALE');
-    assert.ok(control.calls.every((call) => call.what === 'plan'));
-    assert.equal((await post('/v1/apply', { files, planHash: EMPTY_PLAN.hash })).status, 200);
-    assert.equal((await post('/v1/sync', { planHash: EMPTY_PLAN.hash })).status, 200);
+    const stale = [{ ref: WEB, desired: 'hmac:1', changes: 'aa' }];
+    isProblem(await post('/v1/apply', { files, plan: stale }), 409, 'PLAN_STALE');
+    isProblem(await post('/v1/sync', { plan: stale }), 409, 'PLAN_STALE');
+    assert.deepEqual(control.calls, []);
+    assert.equal((await post('/v1/apply', { files, plan: [] })).status, 200);
+    assert.equal((await post('/v1/sync', { plan: [] })).status, 200);
+    isProblem(await post('/v1/apply', { files, plan: [{ ref: WEB }] }), 400, 'REQUEST_INVALID');
   });
 
   it('syncs everything without a body, or one source', async () => {

@@ -19,22 +19,24 @@ beforeEach(async () => {
 });
 afterEach(() => server[Symbol.asyncDispose]());
 
-const PLAN_TEXT = `  + StoragePool "fast"  /srv/manifests/fast.yaml:1
+const PLAN_TEXT = `~ change   ! restart   + create   - delete
+
+  + StoragePool "fast"  /srv/manifests/fast.yaml:1
       + create a btrfs pool of 20 GiB
 
   ! Instance "web"  /srv/manifests/web.yaml:3
       ~ change limits
-          config.limits.memory: 256MiB -> 512MiB
-      ! restart  (downtime about 1 s)
-          config.security.nesting: true
-          waits for StoragePool "fast"
+        ~ config.limits.memory: 256MiB -> 512MiB
+      ! restart  (downtime about 1.0 s, as its last restart took; its shutdown may take 30 s at most)
+        + config.security.nesting: true
+        waits for StoragePool "fast"
 
   - Instance "old"
       - delete it
 
   ? Instance "db" cannot be read, so nothing is planned for it: HOST_UNREADABLE
 
-Plan: 1 to create, 1 to change, 1 to delete. Of these, 1 restarts.
+Plan: 1 to create, 1 to change (1 restarts), 1 to delete. 1 cannot be read.
 `;
 
 describe('plan', () => {
@@ -71,8 +73,11 @@ describe('plan', () => {
   it('prints markdown for a change request', async () => {
     server.control.report = FULL_PLAN;
     const { stdout } = await run(['plan', '--format', 'markdown']);
-    assert.match(stdout, /^### Lockstep plan\n\nPlan: 1 to create/);
-    assert.match(stdout, /\n```diff\n\+ {2}\+ StoragePool "fast"/);
+    assert.match(
+      stdout,
+      /^### Lockstep plan\n\n> \[!WARNING\]\n> - Instance "old" is deleted\n> - Instance "web" restarts \(downtime about 1\.0 s/,
+    );
+    assert.match(stdout, /\n\*\*Plan: 1 to create/);
   });
 
   it('sends the manifests below a directory and names their files', async () => {
@@ -108,6 +113,44 @@ describe('plan', () => {
   });
 });
 
+describe('diff', () => {
+  it('prints what differs as a unified diff, and exits 2', async () => {
+    server.control.report = { ...FULL_PLAN, unknown: [] };
+    const { code, stdout, stderr } = await run(['diff', '--of', 'web']);
+    assert.deepEqual(
+      [code, stderr, stdout],
+      [
+        2,
+        '',
+        `--- host/Instance/default/-/web
++++ /srv/manifests/web.yaml:3
+@@ change limits @@
+-config.limits.memory: 256MiB
++config.limits.memory: 512MiB
+@@ restart @@
++config.security.nesting: true
+`,
+      ],
+    );
+    assert.equal((JSON.parse((await run(['diff', '-o', 'json'])).stdout) as unknown[]).length, 4);
+  });
+
+  it('prints nothing and exits 0 when there is no difference, and knows no object that is not there', async () => {
+    assert.deepEqual(await run(['diff']), { code: 0, stdout: '', stderr: '' });
+    const { code, stderr } = await run(['diff', '--of', 'nothing']);
+    assert.equal(code, 1);
+    assert.match(stderr, /^error: There is no object "nothing"\.$/m);
+  });
+
+  it('tells of what cannot be read or understood on stderr', async () => {
+    server.control.report = { ...FULL_PLAN, problems: [problem('web.yaml', 'There is no key "confg".')] };
+    const { code, stderr } = await run(['diff']);
+    assert.equal(code, 1);
+    assert.match(stderr, /^web\.yaml:7:5: error: There is no key/m);
+    assert.match(stderr, /^note: Instance\/default\/-\/db cannot be read/m);
+  });
+});
+
 describe('a saved plan', () => {
   it('is readable by its owner only, and is applied by its hash', async () => {
     const file = join(server.directory, 'plan.json');
@@ -130,10 +173,11 @@ describe('a saved plan', () => {
     const file = join(server.directory, 'plan.json');
     server.control.report = FULL_PLAN;
     await run(['plan', '--out', file]);
-    server.control.report = { ...FULL_PLAN, hash: 'a'.repeat(64) };
+    const objects = FULL_PLAN.objects.map((one) => (one.ref === WEB ? { ...one, changes: 'other' } : one));
+    server.control.report = { ...FULL_PLAN, objects };
     const { code, stderr } = await run(['apply', file]);
     assert.equal(code, 1);
-    assert.match(stderr, /^error: The saved plan is no longer what would happen/);
+    assert.match(stderr, /^error: The saved plan is no longer what would happen\. The actual state of Instance "web" has changed\.$/m);
     assert.ok(server.control.calls.every((call) => call.what === 'plan'));
   });
 

@@ -98,7 +98,7 @@ export class Engine {
       log: silentLog,
       facts: (({ now: _now, taken: _taken, tombstones: _tombstones, ...rest }) => rest)(baseFacts({ bootId: options.bootId ?? 'boot-1' })),
       takenElsewhere: async () => new Map(),
-      fingerprint: (secret) => `fingerprint of ${secret.length}`,
+      fingerprint: (secret) => `fingerprint ${hashOf(secret).slice(0, 8)}`,
       random: () => 0,
     });
     this.control = new ReconcilerControl({
@@ -109,7 +109,7 @@ export class Engine {
       sources,
       events,
       clock: systemClock,
-      fingerprint: (secret) => `fingerprint of ${secret.length}`,
+      fingerprint: (secret) => `fingerprint ${hashOf(secret).slice(0, 8)}`,
       storedSource: (name) => new StoredSource(name, this.ledger.documents),
       storedFile,
       about: { version: 'test', pid: 1, startedAt: 0, prefix: 'tt', stateDir: '/state' },

@@ -4,7 +4,6 @@ import type { Routes } from '../deps.ts';
 import { ManifestsRefused } from '../problem-document.ts';
 import { ApplyBody } from '../requests.ts';
 import { ApplyResultSchema } from '../schemas.ts';
-import { checkPlanHash } from './plan-hash.ts';
 
 /** All files of a request together, as JSON. */
 export const MANIFEST_LIMIT_BYTES = 32 * 1024 * 1024;
@@ -23,7 +22,7 @@ export const applyRoutes: Routes = (app, context) => {
       },
     },
     async (request) => {
-      const { files, source, prune, planHash } = request.body;
+      const { files, source, prune, plan } = request.body;
       if (prune === true && source === undefined) {
         throw new AppError(
           'REQUEST_INVALID',
@@ -34,11 +33,12 @@ export const applyRoutes: Routes = (app, context) => {
           },
         );
       }
-      const named = source === undefined ? {} : { source };
-      if (planHash !== undefined) {
-        await checkPlanHash(control, planHash, files, { ...named, ...(prune === undefined ? {} : { replace: prune }) });
-      }
-      const options = { ...named, ...(prune === undefined ? {} : { prune }), actor: context.actor(request.raw.socket) };
+      const options = {
+        ...(source === undefined ? {} : { source }),
+        ...(prune === undefined ? {} : { prune }),
+        ...(plan === undefined ? {} : { plan }),
+        actor: context.actor(request.raw.socket),
+      };
       const result = await control.apply(files, options);
       if (result.problems.some((one) => one.severity === 'error')) throw new ManifestsRefused(result.problems);
       return result;

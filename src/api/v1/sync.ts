@@ -2,7 +2,6 @@
 import { Type } from 'typebox';
 import type { Routes } from '../deps.ts';
 import { SyncBody } from '../requests.ts';
-import { checkPlanHash } from './plan-hash.ts';
 
 const Synced = Type.Object(
   { settled: Type.Boolean({ description: 'All objects were Ready when the round was planned.' }) },
@@ -21,9 +20,8 @@ export const syncRoutes: Routes = (app, context) => {
       },
     },
     async (request) => {
-      const { source, planHash } = request.body ?? {};
-      if (planHash !== undefined) await checkPlanHash(control, planHash);
-      await control.sync(source, context.actor(request.raw.socket));
+      const { source, plan } = request.body ?? {};
+      await control.sync(source, context.actor(request.raw.socket), plan);
       return { settled: control.status().settled };
     },
   );

@@ -57,11 +57,11 @@ async function applyPlan(context: Context, plan: PlanFile, options: ApplyOptions
   if (options.source !== undefined || options.prune !== undefined)
     throw usageError('A saved plan says itself where it goes: leave --source and --prune out.');
   if (options.yes !== true && canAsk()) await confirmPlan(context, plan.report);
-  const planHash = plan.report.hash;
-  if (plan.files === undefined) return await syncAndWait(context, { timeoutMs, planHash });
+  const { objects } = plan.report;
+  if (plan.files === undefined) return await syncAndWait(context, { timeoutMs, plan: objects });
   const request = {
     files: plan.files,
-    planHash,
+    plan: objects,
     ...(plan.source === undefined ? {} : { source: plan.source }),
     ...(plan.replace === undefined ? {} : { prune: plan.replace }),
   };
@@ -98,6 +98,6 @@ async function askAboutLoss(context: Context, request: ApplyRequest): Promise<vo
 }
 
 async function confirmPlan(context: Context, report: PlanReport): Promise<void> {
-  if (context.output.format === 'table') await printPlan(report, context.output, 'text');
+  if (context.output.format === 'table') await printPlan(report, context.output, { format: 'text' });
   if (!(await askYes('Put this into effect?'))) throw new ClientError('Nothing was changed.');
 }

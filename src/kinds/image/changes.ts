@@ -19,11 +19,12 @@ export function describe(change: ImageChange): Described {
   switch (change.do) {
     case 'create': {
       const text = sourceText(change.source);
-      if (change.from === undefined) return { verdict: 'create', summary: text, fields: [] };
+      const fingerprint = { field: 'fingerprint', knownAfterApply: true } as const;
+      if (change.from === undefined) return { verdict: 'create', summary: text, fields: [fingerprint] };
       return {
         verdict: 'live',
         summary: `${text}, for new instances`,
-        fields: [{ field: 'fingerprint', from: change.from.slice(0, SHORT) }],
+        fields: [{ ...fingerprint, from: change.from.slice(0, SHORT) }],
       };
     }
     case 'release':

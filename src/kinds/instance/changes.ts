@@ -25,6 +25,8 @@ export interface InstanceChangeTable {
     /** The tombstone its root volume is brought back from (undelete). */
     revive: string | undefined;
     because: 'absent' | 'half-made' | 'root lost';
+    /** What it is made with, for people. */
+    fields: readonly FieldChange[];
   };
   /** Removes a half-made one that was begun with another image or pool. */
   undo: { pool: string; volume: boolean; because: string };

@@ -1,7 +1,7 @@
 // What differs between two expanded configurations, and how each difference lands, as the option registry says. Pure.
 import { isOptionScope, optionFor } from '../../schemas/registry.ts';
 import type { OptionVerdict } from '../../schemas/option.ts';
-import type { FieldChange } from '../kind.ts';
+import { type FieldChange, SECRET_VALUE } from '../kind.ts';
 import { type ExpandedConfig, type ExpandedDevices, isSecretKey } from './spec.ts';
 
 export interface Difference {
@@ -9,7 +9,7 @@ export interface Difference {
   readonly verdict: OptionVerdict;
 }
 
-/** `config` values of secret keys are fingerprints; they are not shown either. */
+/** `config` values of secret keys may be fingerprints; they are not shown either. */
 export interface Expandable {
   readonly config: ExpandedConfig;
   readonly devices: ExpandedDevices;
@@ -19,7 +19,9 @@ export function compareExpanded(from: Expandable, to: Expandable): Difference[] 
   const differences: Difference[] = [];
   for (const key of changedKeys(from.config, to.config)) {
     const field = `config.${key}`;
-    const shown = isSecretKey(key) ? { field } : fieldChange(field, from.config[key], to.config[key]);
+    const shown = isSecretKey(key)
+      ? secretChange(field, from.config[key], to.config[key])
+      : fieldChange(field, from.config[key], to.config[key]);
     differences.push({ field: shown, verdict: optionFor('instance', key)?.verdict ?? 'live' });
   }
   const names = new Set([...Object.keys(from.devices), ...Object.keys(to.devices)]);
@@ -47,6 +49,11 @@ function compareDevice(name: string, from: ExpandedConfig | undefined, to: Expan
 function changedKeys(from: ExpandedConfig, to: ExpandedConfig): string[] {
   const keys = new Set([...Object.keys(from), ...Object.keys(to)]);
   return [...keys].filter((key) => from[key] !== to[key]).toSorted();
+}
+
+function secretChange(field: string, from: string | undefined, to: string | undefined): FieldChange {
+  const hidden = (value: string | undefined) => (value === undefined ? undefined : SECRET_VALUE);
+  return { ...fieldChange(field, hidden(from), hidden(to)), secret: true };
 }
 
 function fieldChange(field: string, from: string | undefined, to: string | undefined): FieldChange {

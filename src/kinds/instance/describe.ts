@@ -7,7 +7,7 @@ import type { InstanceChange } from './changes.ts';
 export function describe(change: InstanceChange): Described {
   switch (change.do) {
     case 'create':
-      return { verdict: change.because === 'absent' ? 'create' : 'repair', summary: createSummary(change), fields: [] };
+      return { verdict: change.because === 'absent' ? 'create' : 'repair', summary: createSummary(change), fields: change.fields };
     case 'undo':
       return { verdict: 'repair', summary: `remove what is half-made in pool "${change.pool}": ${change.because}`, fields: [] };
     case 'configure':
@@ -29,7 +29,7 @@ export function describe(change: InstanceChange): Described {
         verdict: change.because === 'restart' ? 'restart' : 'power',
         summary: change.because === 'restart' ? 'shut down, to start with what has changed' : 'shut down',
         fields: change.fields,
-        ...(change.because === 'restart' ? { downtime: `about 1 s and its shutdown (at most ${change.timeoutMs / 1000} s)` } : {}),
+        ...(change.because === 'restart' ? { shutdownLimitMs: change.timeoutMs } : {}),
       };
     case 'kill':
       return { verdict: 'power', summary: `stop by force: it did not shut down within ${change.afterMs / 1000} s`, fields: [] };
@@ -55,7 +55,8 @@ function configureSummary({ repair, seed }: Extract<InstanceChange, { do: 'confi
 }
 
 function deleteSummary({ tombstone }: Extract<InstanceChange, { do: 'delete' }>): string {
-  return tombstone === undefined ? 'delete' : `delete; its root volume stays as tombstone "${tombstone.name}" in pool "${tombstone.pool}"`;
+  // Not the tombstone's name: it holds the time of planning, and two plans of the same thing have to read the same.
+  return tombstone === undefined ? 'delete' : `delete; its root volume is kept in pool "${tombstone.pool}" for "lockstep undelete"`;
 }
 
 function sizeText(bytes: number | undefined): string {

@@ -14,6 +14,7 @@ import { type InstanceActual, isUp } from './actual.ts';
 import type { DhcpKey, InstanceChange, StopReason } from './changes.ts';
 import { cloudInitSeed, type Seed } from './cloud-init.ts';
 import { compareExpanded, needingRestart } from './compare.ts';
+import { createdFields } from './created-fields.ts';
 import { poolHasQuotas } from './neighbours.ts';
 import { decideStart, isHeld, type PowerInput } from './power.ts';
 import { fingerprinted } from './record.ts';
@@ -88,6 +89,7 @@ function creation(
       seed: seed?.files ?? [],
       revive: recorded.tombstone?.name,
       because,
+      fields: createdFields(spec, base.image),
     },
   });
   return spec.state === 'Stopped' ? steps : [...steps, ...startSteps(spec, { because: 'it is declared to run' })];

@@ -145,7 +145,7 @@ describe('differences', () => {
     const tmpfs = (size: string): Record<string, Record<string, string>> => ({ t: { type: 'disk', source: 'tmpfs:', path: '/t', size } });
     assert.equal(needingRestart(compareExpanded({ ...empty, devices: tmpfs('1') }, { ...empty, devices: tmpfs('2') })).length, 1);
     const [secret] = compareExpanded({ ...empty, config: { 'environment.A': 'x' } }, { ...empty, config: { 'environment.A': 'y' } });
-    assert.deepEqual(secret?.field, { field: 'config.environment.A' });
+    assert.deepEqual(secret?.field, { field: 'config.environment.A', from: '(secret)', to: '(secret)', secret: true });
   });
 });
 
