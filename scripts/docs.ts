@@ -1,4 +1,4 @@
-// Writes docs/reference/ from the schemas and the option registry: one page per kind, options, devices, what is planned, and the JSON
+// Writes docs/reference/ from the schemas and tables: one page per kind, options, devices, what is planned, conditions, and the JSON
 // Schemas for editors and of plans. A test compares the files with what this would write.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -6,10 +6,12 @@ import { PlanReportSchema } from '../src/api/schemas.ts';
 import { ALL_KINDS } from '../src/schemas/kinds/table.ts';
 import { editorSchema, editorSchemaOf } from '../src/schemas/editor-schema.ts';
 import { referencePages } from '../src/schemas/reference.ts';
+import { conditionsPage } from './docs-status.ts';
 
 /** Content by path below docs/reference/. */
 export function generatedReference(): ReadonlyMap<string, string> {
   const files = new Map(referencePages());
+  files.set('conditions.md', conditionsPage());
   files.set('schema/lockstep.schema.json', toText(editorSchema()));
   for (const kind of ALL_KINDS) files.set(`schema/${kind.toLowerCase()}.schema.json`, toText(editorSchemaOf(kind)));
   files.set('schema/plan.schema.json', toText(planSchema()));

@@ -65,7 +65,7 @@ const Condition = Type.Object(
   {
     type: words(['Ready', 'Reconciling', 'Stalled', 'Drifted', 'Overridden']),
     status: words(['True', 'False', 'Unknown']),
-    reason: Type.String({ description: 'CamelCase: `Running`, `WaitingForNeeds`, `RetryAfterError`.' }),
+    reason: Type.String({ description: 'One of docs/reference/conditions.md, or an error code.' }),
     message: Type.String(),
     since: Millis,
   },

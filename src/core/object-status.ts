@@ -7,7 +7,7 @@ export type ConditionType = 'Ready' | 'Reconciling' | 'Stalled' | 'Drifted' | 'O
 export interface Condition {
   readonly type: ConditionType;
   readonly status: 'True' | 'False' | 'Unknown';
-  /** CamelCase: `Running`, `WaitingForNeeds`, `RetryAfterError`, `ManifestInvalid`. */
+  /** A `Reason` (reasons.ts) or an error code; a client may meet those of a newer daemon. */
   readonly reason: string;
   readonly message: string;
   /** Epoch ms of the last change of `status`. */

@@ -5,6 +5,7 @@
 // `resolve`, `needs`, `allocate`, `diff`, `holds`, `describe`, `condition`, `details` are pure and synchronous. Only `observe`
 // (reads, through HostView) and `apply` (writes, through Host) touch anything.
 import type { AppError } from '../core/errors.ts';
+import type { Reason } from '../core/reasons.ts';
 import type { KindName, ResourceRef } from '../core/ref.ts';
 import type { Host } from '../host/ports/host.ts';
 import type { HostCapabilities } from '../host/ports/capabilities.ts';
@@ -139,8 +140,7 @@ export interface Readiness {
   readonly ready: boolean;
   /** It runs (instances): what a need with condition `Running` asks for. */
   readonly running?: boolean;
-  /** CamelCase, as in kstatus: `Running`, `StoppedByGuest`. */
-  readonly reason: string;
+  readonly reason: Reason;
   readonly message: string;
 }
 

@@ -2,6 +2,7 @@
 // only from a complete snapshot that has been still for a second; never more than the budget of a source in ten minutes, all or
 // nothing; a source that became empty always asks; what is protected stays.
 import { hashOf } from '../core/hash.ts';
+import type { HoldRule } from '../core/reasons.ts';
 import type { KindName, RefKey } from '../core/ref.ts';
 import type { ConfirmationRow } from '../state/ledger.ts';
 import type { DeleteWait } from './plan.ts';
@@ -51,23 +52,23 @@ export function deletionLimit(total: number): number {
 export function decideDeletion(input: DeletionInput): DeletionVerdict {
   const waits = new Map<RefKey, DeleteWait>();
   const none = (ask?: DeletionVerdict['ask']): DeletionVerdict => ({ allowed: new Set(), waits, ask });
-  const waitAll = (waitsFor: string, againAt?: number): void => {
-    const wait: DeleteWait = againAt === undefined ? { waitsFor } : { waitsFor, againAt };
+  const waitAll = (rule: HoldRule, waitsFor: string, againAt?: number): void => {
+    const wait: DeleteWait = { waitsFor, rule, ...(againAt === undefined ? {} : { againAt }) };
     for (const candidate of input.candidates) if (!waits.has(candidate.key)) waits.set(candidate.key, wait);
   };
   if (input.candidates.length === 0) return none();
   if (!input.complete) {
-    waitAll('a complete reading of its source');
+    waitAll('SourceIncomplete', 'a complete reading of its source');
     return none();
   }
   for (const candidate of input.candidates) {
-    if (candidate.protected) waits.set(candidate.key, { waitsFor: 'its protection to be taken off' });
+    if (candidate.protected) waits.set(candidate.key, { waitsFor: 'its protection to be taken off', rule: 'Protected' });
   }
   const free = input.candidates.filter((candidate) => !candidate.protected);
   const allow = (): DeletionVerdict => ({ allowed: new Set(free.map((one) => one.key)), waits, ask: undefined });
   if (input.since === undefined) return allow();
   if (input.now - input.since < SETTLE_MS) {
-    waitAll('its source to be still for a second', input.since + SETTLE_MS);
+    waitAll('SourceSettling', 'its source to be still for a second', input.since + SETTLE_MS);
     return none();
   }
   const counted = free.filter((candidate) => COUNTED.has(candidate.kind));
@@ -84,6 +85,6 @@ export function decideDeletion(input: DeletionInput): DeletionVerdict {
   const reason = empty
     ? `The source "${input.source}" no longer declares anything: all ${free.length} of its objects would be deleted.`
     : `${counted.length} objects of the source "${input.source}" would be deleted${recent > 0 ? `, after ${recent} in the last 10 minutes` : ''}; the limit is ${limit}.`;
-  waitAll(`a confirmation (lockstep confirm ${input.source})`);
+  waitAll('NeedsConfirmation', `a confirmation (lockstep confirm ${input.source})`);
   return none({ hash, objects, reason });
 }

@@ -33,5 +33,5 @@ export class Draining {
 export function heldForShutdown(planned: ObjectPlan): ObjectPlan {
   if (planned.steps.length === 0) return planned;
   const waitsFor = 'the host to boot again: it is being shut down';
-  return { ...planned, steps: [], held: [...planned.steps, ...planned.held], waitsFor, againAt: undefined };
+  return { ...planned, steps: [], held: [...planned.steps, ...planned.held], waitsFor, heldBy: 'HostShutdown', againAt: undefined };
 }

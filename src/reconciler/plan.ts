@@ -7,6 +7,7 @@
 //
 // `plan`, dry run, drift report and preview are this same call; execute.ts carries out what it returns.
 import type { AppError } from '../core/errors.ts';
+import type { HoldRule } from '../core/reasons.ts';
 import { type RefKey, type ResourceRef, refKey, refText } from '../core/ref.ts';
 import { finish, type Sliced } from '../core/slices.ts';
 import type { Allocation, AnyKind, Described, Facts, KindTable, Need, Observed, PlannedStep, Readiness, Recorded } from '../kinds/kind.ts';
@@ -41,6 +42,7 @@ export interface PlanInput {
 export interface DeleteWait {
   /** What for, as a noun phrase. */
   readonly waitsFor: string;
+  readonly rule: HoldRule;
   /** Look again at this time (epoch ms). */
   readonly againAt?: number;
 }
@@ -58,6 +60,8 @@ export interface ObjectPlan {
   /** Planned, but not to be started yet, and why. */
   readonly held: readonly PlannedStep<AnyChange>[];
   readonly waitsFor: string | undefined;
+  /** The rule behind `waitsFor`. */
+  readonly heldBy?: HoldRule | undefined;
   /** Look again at this time (epoch ms). */
   readonly againAt: number | undefined;
   readonly allocations: readonly Allocation[];
@@ -145,13 +149,18 @@ function planDelete(planned: ObjectPlan, steps: readonly PlannedStep<AnyChange>[
   const { key } = planned;
   if (!input.mayDelete.has(key)) {
     const wait = input.deleteWaits.get(key);
-    return { ...planned, held: steps, waitsFor: wait?.waitsFor ?? 'its turn', againAt: wait?.againAt };
+    return { ...planned, held: steps, waitsFor: wait?.waitsFor ?? 'its turn', heldBy: wait?.rule, againAt: wait?.againAt };
   }
   if (steps.length === 0) return { ...planned, gone: absent || planned.kind.declarationOnly === true };
   const dependants = input.dependants(key);
   if (dependants.length > 0) {
     const names = dependants.map((one) => refText(input.recorded.get(one)!.ref));
-    return { ...planned, held: steps, waitsFor: `the deletion of ${listText(names)}, which ${names.length > 1 ? 'use' : 'uses'} it` };
+    return {
+      ...planned,
+      held: steps,
+      waitsFor: `the deletion of ${listText(names)}, which ${names.length > 1 ? 'use' : 'uses'} it`,
+      heldBy: 'WaitingForUsers',
+    };
   }
   return { ...planned, steps };
 }
@@ -162,10 +171,16 @@ function gate(
   { kind, recorded: { waiting } }: ObjectPlan,
   needs: readonly Need[],
   input: PlanInput,
-): Pick<ObjectPlan, 'steps' | 'held' | 'waitsFor' | 'againAt'> {
+): Pick<ObjectPlan, 'steps' | 'held' | 'waitsFor' | 'heldBy' | 'againAt'> {
   const { now } = input.facts;
   if (waiting !== undefined && waiting.change === steps[0]?.change.do && now < waiting.sinceMs + waiting.deadlineMs) {
-    return { steps: [], held: steps, waitsFor: `"${waiting.change}" to take effect`, againAt: waiting.sinceMs + waiting.deadlineMs };
+    return {
+      steps: [],
+      held: steps,
+      waitsFor: `"${waiting.change}" to take effect`,
+      heldBy: 'TakingEffect',
+      againAt: waiting.sinceMs + waiting.deadlineMs,
+    };
   }
   const unmet = needs.filter((need) => !isMet(need, input.readiness.get(refKey(need.ref))));
   for (const [index, step] of steps.entries()) {
@@ -174,12 +189,18 @@ function gate(
     const blocked = missing.length > 0;
     if (!tooEarly && !blocked) continue;
     const waitsFor = blocked ? listText(missing.map(needText)) : `its back-off to end in ${Math.ceil((step.notBefore! - now) / 1000)} s`;
-    return { steps: steps.slice(0, index), held: steps.slice(index), waitsFor, againAt: tooEarly ? step.notBefore : undefined };
+    return {
+      steps: steps.slice(0, index),
+      held: steps.slice(index),
+      waitsFor,
+      heldBy: blocked ? 'WaitingForNeeds' : 'RestartBackOff',
+      againAt: tooEarly ? step.notBefore : undefined,
+    };
   }
   return { steps, held: [], waitsFor: undefined, againAt: undefined };
 }
 
-function isMet(need: Need, readiness: Readiness | undefined): boolean {
+export function isMet(need: Need, readiness: Readiness | undefined): boolean {
   return readiness?.ready === true && (need.condition !== 'Running' || readiness.running === true);
 }
 

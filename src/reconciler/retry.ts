@@ -17,5 +17,5 @@ export function retryDelayMs(failures: number, random: number): number {
 export function holdBack(tracked: Pick<Tracked, 'nextRetry'>, planned: ObjectPlan, now: number): ObjectPlan {
   if (planned.steps.length === 0 || tracked.nextRetry === undefined || tracked.nextRetry <= now) return planned;
   const waitsFor = `its next try in ${Math.ceil((tracked.nextRetry - now) / 1000)} s`;
-  return { ...planned, steps: [], held: [...planned.steps, ...planned.held], waitsFor, againAt: tracked.nextRetry };
+  return { ...planned, steps: [], held: [...planned.steps, ...planned.held], waitsFor, heldBy: 'RetryBackOff', againAt: tracked.nextRetry };
 }

@@ -1,7 +1,8 @@
 // What the reconciler keeps in memory about each object between rounds, and its face to the outside (ObjectStatus).
 // All of it can be lost: a restart rebuilds it from ledger, sources and host.
-import { type AppError, errorText } from '../core/errors.ts';
+import { type AppError, type ErrorCode, errorText } from '../core/errors.ts';
 import type { Condition, ConditionType, ObjectStatus, StatusError } from '../core/object-status.ts';
+import type { Reason } from '../core/reasons.ts';
 import { type RefKey, type ResourceRef, refKey } from '../core/ref.ts';
 import type { KindTable, Observed, Readiness, Recorded } from '../kinds/kind.ts';
 import type { Problem } from '../schemas/problem.ts';
@@ -165,7 +166,7 @@ export class Tracker {
 /** Works out the conditions after a look or a run; keeps `since` where nothing changed. Returns those whose status changed. */
 export function updateConditions(tracked: Tracked, now: number): Condition[] {
   const changed: Condition[] = [];
-  const set = (type: ConditionType, status: Condition['status'], reason: string, message: string): void => {
+  const set = (type: ConditionType, status: Condition['status'], reason: Reason | ErrorCode, message: string): void => {
     const before = tracked.conditions.get(type);
     const same = before?.status === status;
     const next: Condition = { type, status, reason, message, since: same ? before.since : now };
@@ -185,11 +186,13 @@ export function updateConditions(tracked: Tracked, now: number): Condition[] {
   } else if (tracked.desired === undefined && tracked.condemned && plan !== undefined && !busy) {
     set('Ready', 'True', 'KeptForUndelete', 'It is deleted; its data is kept until it can no longer be brought back.');
   } else if (tracked.desired === undefined) {
-    set('Ready', 'False', 'Deleting', plan?.waitsFor === undefined ? 'It is being deleted.' : `Its deletion waits for ${plan.waitsFor}.`);
+    const held = plan?.waitsFor;
+    if (held === undefined) set('Ready', 'False', 'Deleting', 'It is being deleted.');
+    else set('Ready', 'False', plan?.heldBy ?? 'Deleting', `Its deletion waits for ${held}.`);
   } else if (readiness !== undefined && !busy) {
     set('Ready', readiness.ready ? 'True' : 'False', readiness.reason, readiness.message);
   } else if (plan?.waitsFor !== undefined && plan.steps.length === 0) {
-    set('Ready', 'False', 'WaitingForNeeds', `It waits for ${plan.waitsFor}.`);
+    set('Ready', 'False', plan.heldBy ?? 'Waiting', `It waits for ${plan.waitsFor}.`);
   } else {
     set('Ready', 'False', 'Reconciling', tracked.doing?.text ?? 'Changes are being applied.');
   }

@@ -123,7 +123,7 @@ function fakeKind(world: FakeWorld, name: KindName, options: { onlyStarts?: bool
       return { verdict: change.do === 'start' ? 'power' : change.do, summary: change.do, fields: [] };
     },
     waitsForNeeds: (change) => change.do === 'create' || change.do === 'start',
-    condition: (_spec, actual) => ({ ready: actual.filled, reason: 'There', message: '' }),
+    condition: (_spec, actual) => ({ ready: actual.filled, reason: 'Active', message: '' }),
     details: (actual) => ({ value: actual.value }),
     redact: (spec) => spec,
   };

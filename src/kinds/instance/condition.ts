@@ -1,4 +1,5 @@
 // Whether an instance is what it should be once nothing is left to change, and what else people should know of it. Pure.
+import type { Reason } from '../../core/reasons.ts';
 import { AppError } from '../../core/errors.ts';
 import { limitGaps } from '../../host/cgroup/knobs.ts';
 import type { Facts, Readiness, Recorded } from '../kind.ts';
@@ -60,7 +61,7 @@ function filesNow(spec: InstanceSpec, actual: InstanceActual, recorded: Recorded
 }
 
 interface Note {
-  readonly reason: string;
+  readonly reason: Reason;
   readonly message: string;
 }
 

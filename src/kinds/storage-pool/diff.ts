@@ -1,5 +1,6 @@
 // From actual to desired pool. Pure. Nothing here ever formats or gives up what holds data: a pool that was there once and whose
 // backing is gone is not made anew, because its backing may come back (an unplugged disk, a file system that is not mounted yet).
+import type { Reason } from '../../core/reasons.ts';
 import { formatSize } from '../../core/units.ts';
 import type { PoolTarget } from '../../host/ports/storage.ts';
 import type { DiffInput, Facts, PlannedStep, Readiness, Recorded } from '../kind.ts';
@@ -94,6 +95,6 @@ export function condition(spec: StoragePoolSpec, actual: StoragePoolActual, reco
   return { ready: true, reason: 'Active', message: `Pool "${ref.name}" is active.` };
 }
 
-function unready(reason: string, message: string): Readiness {
+function unready(reason: Reason, message: string): Readiness {
   return { ready: false, reason, message };
 }

@@ -66,7 +66,7 @@ describe('plan', () => {
     assert.deepEqual(names(held.steps), []);
     assert.deepEqual(names(held.held), ['create', 'start']);
     assert.match(held.waitsFor!, /StoragePool "fast"/);
-    const readiness = new Map([[refKey(pool), { ready: true, reason: 'There', message: '' }]]);
+    const readiness = new Map([[refKey(pool), { ready: true, reason: 'Active', message: '' } as const]]);
     assert.deepEqual(names(one(web, spec, ABSENT, { readiness }).steps), ['create', 'start']);
   });
 
@@ -92,7 +92,7 @@ describe('plan', () => {
   });
 
   test('an undeclared object is deleted only when that is allowed', () => {
-    const deleteWaits = new Map([[refKey(web), { waitsFor: 'a confirmation' }]]);
+    const deleteWaits = new Map([[refKey(web), { waitsFor: 'a confirmation', rule: 'NeedsConfirmation' } as const]]);
     const waits = one(web, undefined, present(), { deleteWaits });
     assert.deepEqual([names(waits.steps), names(waits.held), waits.waitsFor], [[], ['delete'], 'a confirmation']);
     assert.deepEqual(names(one(web, undefined, present(), { mayDelete: new Set([refKey(web)]) }).steps), ['delete']);
