@@ -25,11 +25,15 @@ export interface Traces {
   readonly tables: readonly string[];
   /** Files of claimed id ranges and of the prefix lock. */
   readonly claims: readonly string[];
+  /** Other programs that work below the roots: what a killed daemon had started, or somebody's editor. Shown, never ended. */
+  readonly strays: readonly string[];
 }
 
 export async function findTraces(scope: TraceScope): Promise<Traces> {
+  const { known, strays } = processes(scope);
   return {
-    processes: processes(scope),
+    processes: known,
+    strays,
     links: readdirSync('/sys/class/net').filter((name) => isOurBridge(scope.prefix, name) || isOurVeth(scope.prefix, name)),
     mounts: mounts(scope),
     loops: loops(scope),
@@ -50,6 +54,7 @@ export async function hostDump(scope: TraceScope): Promise<string[]> {
     ...traces.cgroups.map((path) => `cgroup ${path}`),
     ...traces.tables.map((name) => `table ${name}`),
     ...traces.claims.map((path) => `claim ${path}`),
+    ...traces.strays.map((what) => `stray ${what}`),
   ].toSorted((a, b) => (a < b ? -1 : 1));
 }
 
@@ -57,22 +62,66 @@ export function isBelow(roots: readonly string[], path: string): boolean {
   return roots.some((root) => path === root || path.startsWith(`${root}/`));
 }
 
-function processes(scope: TraceScope): { pid: number; what: string }[] {
-  const found: { pid: number; what: string }[] = [];
+interface Processes {
+  readonly known: { pid: number; what: string }[];
+  readonly strays: string[];
+}
+
+function processes(scope: TraceScope): Processes {
+  const known: { pid: number; what: string }[] = [];
+  const strays: string[] = [];
+  const ownFamily = ancestors(process.pid);
   for (const name of readdirSync('/proc')) {
     const pid = Number(name);
-    if (!Number.isInteger(pid) || pid === process.pid) continue;
-    const what = role(pid, scope) ?? undefined;
-    if (what !== undefined) found.push({ pid, what });
+    if (!Number.isInteger(pid) || ownFamily.has(pid)) continue;
+    const what = role(pid, scope);
+    if (what !== undefined) known.push({ pid, what });
+    else if (isStray(pid, scope)) strays.push(commandLine(pid).join(' '));
   }
+  return { known, strays };
+}
+
+/** This process and those it was started by: their arguments may name the roots. */
+function ancestors(pid: number): Set<number> {
+  const found = new Set<number>();
+  for (let at = pid; at > 0 && !found.has(at); at = parentOf(at)) found.add(at);
   return found;
+}
+
+function parentOf(pid: number): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // The name in parentheses can hold anything: fields count from the last one.
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+  } catch {
+    return 0;
+  }
+}
+
+function commandLine(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+      .split('\0')
+      .filter((argument) => argument !== '');
+  } catch {
+    return [];
+  }
+}
+
+/** A path of ours among its arguments, or it works in a directory of ours. */
+function isStray(pid: number, { roots }: TraceScope): boolean {
+  if (commandLine(pid).some((argument) => isBelow(roots, argument.replace(/^[^/]*=/, '')))) return true;
+  try {
+    return isBelow(roots, readlinkSync(`/proc/${pid}/cwd`));
+  } catch {
+    return false;
+  }
 }
 
 /** What a process is to this daemon; undefined when it is none of its own. */
 function role(pid: number, { prefix, roots }: TraceScope): string | undefined {
   try {
-    const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-    const argv = line.split('\0').filter((argument) => argument !== '');
+    const argv = commandLine(pid);
     const title = argv.join(' ');
     const monitor = /^\[lxc monitor\] (\/\S+) (\S+)/.exec(title);
     if (monitor) return isBelow(roots, monitor[1] ?? '') ? `monitor ${monitor[2]}` : undefined;

@@ -60,6 +60,11 @@ export class Executor {
     this.#starts = new PQueue({ concurrency: options.startWidth });
   }
 
+  /** A place between two effects that is no step's: the ledger's writes. */
+  boundary(where: string): void {
+    this.#options.boundary(where);
+  }
+
   queues(): { name: string; running: number; waiting: number }[] {
     return [
       { name: 'work', running: this.#work.pending, waiting: this.#work.size },

@@ -66,12 +66,14 @@ export class Runs {
   /** Writes intents and allocations of all plans in one transaction, then starts them. */
   launch(plans: readonly { readonly tracked: Tracked; readonly plan: ObjectPlan }[], observedAt: number): void {
     if (plans.length === 0) return;
+    this.#o.executor.boundary('ledger: before the intents');
     const opened = openRuns(
       this.#o.ledger,
       plans.map(({ tracked, plan }) => ({ plan, causes: tracked.trace.acted?.causes ?? [] })),
       this.#closing.splice(0),
       this.#o.clock.now(),
     );
+    this.#o.executor.boundary('ledger: after the intents');
     for (const [index, { tracked, plan }] of plans.entries()) {
       const { intents, tombstone } = opened[index]!;
       if (tombstone !== undefined) tracked.recorded = { ...tracked.recorded, tombstone };

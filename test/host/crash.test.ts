@@ -5,12 +5,15 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { needsRoot, slowness, startHost, type TestHost } from './harness.ts';
-import { foundation, instance, instances } from './manifests.ts';
+import { CrashBench } from './crash/bench.ts';
+import { walk } from './crash/path.ts';
+import { base, paths } from './crash/paths.ts';
+import { foundation, instances } from './manifests.ts';
 
 /** Emulated machines take seconds for each start. */
 const COUNT = slowness > 1 ? 5 : 20;
-/** Of the boundaries, every so many is tried. */
-const STRIDE = slowness > 1 ? 8 : 1;
+/** `npm run test:crash` visits all boundaries of all paths; otherwise a sample of both is tried. */
+const ALL = process.env['LOCKSTEP_CRASH'] === 'all';
 
 /** What is on the host for instances, whoever believes what: monitors, veths, volumes, directories. */
 async function countedThings(host: TestHost): Promise<Record<string, number>> {
@@ -61,43 +64,26 @@ describe('kill -9 of the daemon', { skip: needsRoot }, () => {
     },
   );
 
-  test('at every boundary of making everything from nothing', { timeout: 400_000 * slowness }, async (t) => {
-    const boundaries = await visitAll(t, undefined, (prefix) => ({ 'a.yaml': foundation(prefix, 'driver: dir') + instance('web') }));
-    assert.ok(boundaries >= 20, `${boundaries} boundaries`);
-  });
-
-  test('at every boundary of a restart for a new setting', { timeout: 300_000 * slowness }, async (t) => {
-    const boundaries = await visitAll(
-      t,
-      (prefix) => ({ 'a.yaml': foundation(prefix, 'driver: dir') + instance('web') }),
-      (prefix) => ({ 'a.yaml': foundation(prefix, 'driver: dir') + instance('web', 'config: { security.nesting: "true" }') }),
-    );
-    assert.ok(boundaries >= 6, `${boundaries} boundaries`);
-  });
+  test(
+    `at ${ALL ? 'every boundary' : 'boundaries'} of what each kind can be taken through`,
+    { timeout: 3_600_000 * slowness },
+    async (t) => {
+      const bench = await CrashBench.open(t);
+      bench.host.write('a.yaml', base(bench.host.prefix));
+      await bench.start();
+      await bench.settled('the foundation');
+      const wanted = paths.filter(
+        (path) => (ALL || path.sample !== undefined) && path.name.includes(process.env['LOCKSTEP_CRASH_ONLY'] ?? ''),
+      );
+      let sum = { boundaries: 0, kills: 0 };
+      for (const path of wanted) {
+        await t.test(path.name, async () => {
+          const { boundaries, kills, seconds } = await walk(bench, path, ALL ? 1 : (path.sample ?? 1) * slowness);
+          t.diagnostic(`${path.name}: ${kills} kills at ${boundaries} boundaries in ${seconds.toFixed(1)} s`);
+          sum = { boundaries: sum.boundaries + boundaries, kills: sum.kills + kills };
+        });
+      }
+      t.diagnostic(`${sum.kills} kills at ${sum.boundaries} boundaries of ${wanted.length} paths`);
+    },
+  );
 });
-
-type Files = (prefix: string) => Record<string, string>;
-
-/** Goes from `before` to `after` killed at one boundary after the other, until a run ends without being killed; returns how many there are at most. */
-async function visitAll(t: Parameters<typeof startHost>[0], before: Files | undefined, after: Files): Promise<number> {
-  for (let killAt = 1; ; killAt += STRIDE) {
-    await using host = await startHost(t, { start: false });
-    if (before !== undefined) {
-      for (const [file, text] of Object.entries(before(host.prefix))) host.write(file, text);
-      await host.start();
-      await host.waitReady();
-      await host.stop();
-    }
-    for (const [file, text] of Object.entries(after(host.prefix))) host.write(file, text);
-    host.spawnDaemon({ LOCKSTEP_FAULT: `kill@${killAt}` }, ['--once', '--timeout', `${60 * slowness}s`]);
-    const code = await host.exited(90_000);
-    if (code === 0) return killAt - 1;
-    assert.equal(code, 128 + 9, `killed at boundary ${killAt}\n${host.log}`);
-    await host.start();
-    const status = await host.waitReady();
-    assert.ok(status.objects.some((object) => object.ref.name === 'web'));
-    assert.deepEqual((await host.dump()).filter((line) => line.startsWith('process monitor ')).length, 1, `after boundary ${killAt}`);
-    const { stdout } = await host.lockstep('plan', '-o', 'json');
-    assert.deepEqual((JSON.parse(stdout) as { changes: unknown[] }).changes, [], `the plan after boundary ${killAt} is empty`);
-  }
-}

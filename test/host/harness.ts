@@ -66,6 +66,11 @@ export async function startHost(t: TestContext, options: HostOptions = {}): Prom
   return host;
 }
 
+export interface Answer {
+  readonly status: number;
+  readonly body: string;
+}
+
 export class TestHost {
   readonly prefix: string;
   readonly root: string;
@@ -93,6 +98,11 @@ export class TestHost {
   get daemonPid(): number {
     assert.ok(this.#daemon?.pid, 'the daemon runs');
     return this.#daemon.pid;
+  }
+
+  /** It was started and does not run any more. */
+  get ended(): boolean {
+    return this.#daemon !== undefined && (this.#daemon.exitCode !== null || this.#daemon.signalCode !== null);
   }
 
   /** Everything the daemon has written to stdout and stderr, of all its starts. */
@@ -175,17 +185,30 @@ export class TestHost {
     });
   }
 
-  async get(path: string): Promise<{ status: number; body: string }> {
-    const { promise, resolve, reject } = Promise.withResolvers<{ status: number; body: string }>();
-    const asked = request({ socketPath: this.paths.socket, path, agent: false, timeout: 30_000 * slowness }, (answer) => {
+  async get(path: string): Promise<Answer> {
+    return await this.#ask('GET', path);
+  }
+
+  async post(path: string, body: unknown): Promise<Answer> {
+    return await this.#ask('POST', path, JSON.stringify(body));
+  }
+
+  async delete(path: string): Promise<Answer> {
+    return await this.#ask('DELETE', path);
+  }
+
+  async #ask(method: string, path: string, body?: string): Promise<Answer> {
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    const headers = body === undefined ? {} : { 'content-type': 'application/json' };
+    const asked = request({ socketPath: this.paths.socket, method, path, headers, agent: false, timeout: 30_000 * slowness }, (answer) => {
       const chunks: Buffer[] = [];
       answer.on('data', (chunk: Buffer) => chunks.push(chunk));
       answer.on('end', () => resolve({ status: answer.statusCode ?? 0, body: Buffer.concat(chunks).toString() }));
       answer.on('error', reject);
     });
     asked.on('error', reject);
-    asked.on('timeout', () => asked.destroy(new Error(`GET ${path} took too long`)));
-    asked.end();
+    asked.on('timeout', () => asked.destroy(new Error(`${method} ${path} took too long`)));
+    asked.end(body);
     return await promise;
   }
 
@@ -213,8 +236,8 @@ export class TestHost {
 
   /** Has the sources read again now; resolves when that round is planned. */
   async sync(): Promise<void> {
-    const { code, stderr } = await this.lockstep('sync');
-    assert.equal(code, 0, stderr);
+    const { status, body } = await this.post('/v1/sync', {});
+    assert.equal(status, 200, body);
   }
 
   /** Asks again and again until it holds; errors while asking count as "not yet". Fails with the last state and the daemon's log. */

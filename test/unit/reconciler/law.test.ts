@@ -57,7 +57,10 @@ async function run(files: Record<string, string>, stage: Stage, boundary?: Bound
   });
   for (const [path, text] of Object.entries(files)) engine.source.files.set(path, text);
   stage.host.lxc.onChange((name) => engine.reconciler.look(`Instance/default/-/${name}` as never));
-  await engine.reconciler.start();
+  // Killed amid its first round already.
+  await engine.reconciler.start().catch((error: unknown) => {
+    if (!(error instanceof Killed)) throw error;
+  });
   return engine;
 }
 
