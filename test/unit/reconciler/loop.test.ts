@@ -293,7 +293,11 @@ describe('the law: apply, observe, plan again is empty, wherever it was interrup
         if (++count === killAt) throw new Killed();
         if (count > killAt) throw new Killed();
       };
-      const first = await started({ 'a.yaml': instance('web') + POOL + IMAGE }, { boundary });
+      await started({ 'a.yaml': instance('web') + POOL + IMAGE }, { boundary }).catch((error: unknown) => {
+        // Amid its first round.
+        if (!(error instanceof Killed)) throw error;
+      });
+      const first = engines.at(-1)!;
       await first.until(() => first.ready(WEB) || count >= killAt);
       const died = count >= killAt;
       await first.reconciler.close();
@@ -304,7 +308,7 @@ describe('the law: apply, observe, plan again is empty, wherever it was interrup
       assert.equal(second.world.things.size, 2);
       assert.deepEqual((await second.control.plan()).changes, []);
     }
-    assert.equal(visited, 10, 'two boundaries around each of the five steps');
+    assert.ok(visited >= 14, `${visited}: two boundaries around each of the five steps, and around what each round writes first`);
   });
 
   test('a shutdown of the host: nothing is started any more, also after a restart, until the next boot', async () => {
