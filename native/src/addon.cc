@@ -13,6 +13,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   initZygote(env, exports);
   initContainer(env, exports);
   initFiles(env, exports);
+  initWrites(env, exports);
   initSockets(env, exports);
   initInterfaces(env, exports);
   initWatch(env, exports);

@@ -69,6 +69,18 @@ Napi::Value ReadMany(const Napi::CallbackInfo& info) {
   });
 }
 
+/** readLinks(paths): where symbolic links lead; undefined where there is none. */
+Napi::Value ReadLinks(const Napi::CallbackInfo& info) {
+  return batch(info, [](const std::string& path, std::string& text) {
+    char target[4096];
+    ssize_t n = readlink(path.c_str(), target, sizeof target);
+    // EINVAL: something else than a link.
+    if (n < 0) return errno == EINVAL ? ENOENT : errno;
+    text.assign(target, static_cast<size_t>(n));
+    return 0;
+  });
+}
+
 /** makeNode(path, 'char' | 'block', major, minor, mode, uid, gid): under a temporary name, then renamed over what is there. */
 Napi::Value MakeNode(const Napi::CallbackInfo& info) {
   std::string path = info[0].As<Napi::String>(), type = info[1].As<Napi::String>();
@@ -129,6 +141,7 @@ Napi::Value SetWindowSize(const Napi::CallbackInfo& info) {
 void initFiles(Napi::Env env, Napi::Object exports) {
   exports.Set("statMany", Napi::Function::New(env, StatMany));
   exports.Set("readMany", Napi::Function::New(env, ReadMany));
+  exports.Set("readLinks", Napi::Function::New(env, ReadLinks));
   exports.Set("makeNode", Napi::Function::New(env, MakeNode));
   exports.Set("lockFile", Napi::Function::New(env, LockFile));
   exports.Set("makePipe", Napi::Function::New(env, MakePipe));

@@ -1,7 +1,9 @@
 // The reconciler's reading of the host: one reading per family, shared by everyone who asks until the family is dropped.
 // Families whose events reach us are kept across rounds and dropped by the event; the others are dropped at each round.
+import { Gather } from './gather.ts';
 import type { Host } from './ports/host.ts';
-import type { PoolTarget } from './ports/storage.ts';
+import type { ContainerReading } from './ports/lxc.ts';
+import type { PoolTarget, VolumeReading } from './ports/storage.ts';
 import type { HostView, ViewFamily } from './ports/view.ts';
 
 /** Kept across rounds: nftables tells of every change, and reading the table costs a process. */
@@ -10,9 +12,13 @@ const KEPT: ReadonlySet<ViewFamily> = new Set<ViewFamily>(['firewall']);
 export class CachedHostView implements HostView {
   readonly #host: Host;
   readonly #readings = new Map<string, { readonly family: ViewFamily; readonly value: Promise<unknown> }>();
+  readonly #containers: Gather<ContainerReading>;
+  /** By pool. */
+  readonly #volumes = new Map<string, Gather<VolumeReading>>();
 
   constructor(host: Host) {
     this.#host = host;
+    this.#containers = new Gather((names) => host.lxc.list(names));
   }
 
   newRound(): void {
@@ -37,6 +43,10 @@ export class CachedHostView implements HostView {
 
   containers(): ReturnType<HostView['containers']> {
     return this.#cached('containers', 'containers', () => this.#host.lxc.list());
+  }
+
+  container(name: string): ReturnType<HostView['container']> {
+    return this.#cached('containers', `container ${name}`, () => this.#containers.get(name));
   }
 
   cgroupValues(name: string, files: readonly string[]): ReturnType<HostView['cgroupValues']> {
@@ -69,6 +79,25 @@ export class CachedHostView implements HostView {
 
   volumes(pool: string): ReturnType<HostView['volumes']> {
     return this.#cached('volumes', `volumes ${pool}`, () => this.#host.storage.listVolumes(pool));
+  }
+
+  containerVolume(pool: string, name: string): ReturnType<HostView['containerVolume']> {
+    return this.#cached('volumes', `volume ${pool}/${name}`, () => this.#volumesOf(pool).get(name));
+  }
+
+  #volumesOf(pool: string): Gather<VolumeReading> {
+    let gather = this.#volumes.get(pool);
+    if (gather === undefined) {
+      gather = new Gather(async (names) => {
+        const listed = await this.#host.storage.listVolumes(
+          pool,
+          names.map((name) => ({ type: 'container', name })),
+        );
+        return new Map([...listed].map(([key, reading]) => [key.slice('container/'.length), reading]));
+      });
+      this.#volumes.set(pool, gather);
+    }
+    return gather;
   }
 
   tombstones(pool: string): ReturnType<HostView['tombstones']> {

@@ -111,6 +111,17 @@ for (const { name, make, skip } of SUBJECTS) {
       assert.ok(reading?.path.endsWith('/containers/web'));
     });
 
+    test('of the volumes asked for by name, those that are there are listed', async () => {
+      await pool('some');
+      await make1('some', 'web');
+      await make1('some', 'db');
+      const only = ['web', 'gone'].map((name) => ({ type: 'container' as const, name }));
+      const listed = await storage.listVolumes('some', only);
+      assert.deepEqual([...listed.keys()], ['container/web']);
+      assert.deepEqual(listed.get('container/web'), await volume('some', 'web'));
+      await refuses(storage.listVolumes('nothing', only), 'POOL_MISSING');
+    });
+
     test('a volume of that name from another image is left alone', async () => {
       await pool('three');
       await make1('three', 'web');

@@ -115,9 +115,10 @@ export class MemoryLxc implements LxcPort {
 
   // --- the port ---
 
-  async list(): Promise<ReadonlyMap<string, ContainerReading>> {
+  async list(only?: readonly string[]): Promise<ReadonlyMap<string, ContainerReading>> {
     await this.#called('list');
-    const names = new Set([...this.facts.directories.keys(), ...this.facts.monitors.keys()]);
+    const all = new Set([...this.facts.directories.keys(), ...this.facts.monitors.keys()]);
+    const names = only === undefined ? all : only.filter((name) => all.has(name));
     const readings = new Map<string, ContainerReading>();
     for (const name of names) {
       const directory = this.facts.directories.get(name);

@@ -163,13 +163,13 @@ export class MemoryStorage implements StoragePort {
     this.facts.records.delete(target.name);
   }
 
-  async listVolumes(pool: string): Promise<ReadonlyMap<string, VolumeReading>> {
+  async listVolumes(pool: string, only?: readonly VolumeId[]): Promise<ReadonlyMap<string, VolumeReading>> {
     await this.#called('listVolumes');
     const { volumes } = this.#active(pool);
     if (this.faults.get('listVolumes') === 'empty') return new Map();
     const target = this.facts.records.get(pool)!;
-    return new Map(
-      [...volumes].map(([key, { complete, sizeBytes, image }]) => {
+    const listed = new Map(
+      [...volumes].map(([key, { complete, sizeBytes, image }]): [string, VolumeReading] => {
         const [directory = '', name = ''] = key.split('/');
         const id = `${DIRECTORY_TYPES[directory] ?? ''}/${name}`;
         return [
@@ -178,6 +178,9 @@ export class MemoryStorage implements StoragePort {
         ];
       }),
     );
+    if (only === undefined) return listed;
+    const asked = new Set(only.map(({ type, name }) => `${type}/${name}`));
+    return new Map([...listed].filter(([key]) => asked.has(key)));
   }
 
   async listTombstones(pool: string): Promise<readonly TombstoneReading[]> {

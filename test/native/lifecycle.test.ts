@@ -1,7 +1,7 @@
 // Real containers through the port: start, stop, freeze, exits, reboots, a lost helper, a daemon that goes away and comes back.
 // What is checked is looked at from outside: processes, control groups, files.
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -80,6 +80,37 @@ describe('containers', { skip: nativeProblem() ?? false, timeout: 120_000 }, () 
     assert.equal(found.power, 'Running');
     assert.equal(found.started, found.record);
     assert.deepEqual(await host.port.start('up', signal), { initPid, monitorPid });
+  });
+
+  test('of the containers asked for by name, those that are there are listed, with what a listing of all says of them', async () => {
+    const all = await host.port.list();
+    const some = await host.port.list(['up', 'nowhere']);
+    assert.deepEqual([...some.keys()], ['up']);
+    assert.deepEqual(some.get('up'), all.get('up'));
+    assert.deepEqual(await host.port.list(), all, 'the others are not forgotten by it');
+  });
+
+  test('a container of which nothing is left but what runs is listed by name, too', async () => {
+    const hidden = `${host.paths.instance('up')}.hidden`;
+    renameSync(host.paths.instance('up'), hidden);
+    try {
+      const found = (await host.port.list(['up'])).get('up');
+      assert.equal(found?.power, 'Running');
+      assert.equal(found.config, undefined);
+    } finally {
+      renameSync(hidden, host.paths.instance('up'));
+    }
+    assert.notEqual((await reading('up')).config, undefined);
+  });
+
+  test('where the directory of all containers is missing nothing is said of any', async () => {
+    const hidden = `${host.paths.instances}.hidden`;
+    renameSync(host.paths.instances, hidden);
+    try {
+      await assert.rejects(host.port.list(['up', 'nowhere']), { code: 'HOST_UNREADABLE' });
+    } finally {
+      renameSync(hidden, host.paths.instances);
+    }
   });
 
   test('control files are read and written in the payload group', async () => {

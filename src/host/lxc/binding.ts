@@ -82,6 +82,12 @@ export interface Native {
   ) => NativeZygote;
   statMany(paths: readonly string[]): Promise<(string | undefined)[]>;
   readMany(paths: readonly string[]): Promise<(string | undefined)[]>;
+  readLinks(paths: readonly string[]): Promise<(string | undefined)[]>;
+  /** `files`: name, content, name, content ... */
+  replaceFiles(directory: string, files: readonly string[], removed: string, make: boolean): Promise<void>;
+  removeDirectory(path: string, aside: string): Promise<void>;
+  /** Says what is left. */
+  removeCgroups(paths: readonly string[], patienceMs: number): Promise<string | undefined>;
   makeNode(path: string, type: 'char' | 'block', major: number, minor: number, mode: number, uid: number, gid: number): Promise<void>;
   lockFile(path: string): number | undefined;
   makePipe(): [number, number];

@@ -2,10 +2,10 @@
 // Names follow from src/core/names.ts: `<base>/PREFIX.lockstep/NAME/{payload,monitor}` in every hierarchy.
 import { open, readdir, readFile, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError, isErrno } from '../../core/errors.ts';
 import { cgroupDir, cgroupParent } from '../../core/names.ts';
 import { loadNative } from './binding.ts';
+import { ReadBatch } from './read-batch.ts';
 
 interface Hierarchy {
   /** Mount point and the base liblxc uses below it: PID 1's own cgroup, without systemd's init.scope. */
@@ -43,6 +43,7 @@ export function parseHierarchies(mountinfo: string, initCgroup: string): Hierarc
 export class Cgroups {
   readonly #prefix: string;
   readonly #hierarchies: readonly Hierarchy[];
+  readonly #reads = new ReadBatch();
 
   constructor(prefix: string, hierarchies: readonly Hierarchy[]) {
     this.#prefix = prefix;
@@ -85,7 +86,7 @@ export class Cgroups {
 
   async values(name: string, files: readonly string[]): Promise<ReadonlyMap<string, string>> {
     const known = files.map((file) => ({ file, path: this.path(name, file) })).filter((one) => one.path !== undefined);
-    const texts = await loadNative().readMany(known.map((one) => one.path ?? ''));
+    const texts = await this.#reads.read(known.map((one) => one.path ?? ''));
     const found = new Map<string, string>();
     for (const [i, { file }] of known.entries()) {
       const text = texts[i];
@@ -140,16 +141,16 @@ export class Cgroups {
 
   /** Removes what a stopped container left. Processes that still end there are waited for; what stays is reported as LXC_FAILED. */
   async remove(name: string, patienceMs = 2000): Promise<void> {
-    const deadline = performance.now() + patienceMs;
-    const left = await Promise.all(this.#hierarchies.map(({ root }) => removeTree(join(root, cgroupDir(this.#prefix, name)), deadline)));
-    const failed = left.find((error) => error !== undefined);
-    if (failed !== undefined) {
-      throw new AppError(
-        'LXC_FAILED',
-        { name },
-        { message: `The control groups of container "${name}" could not be removed.`, cause: failed },
-      );
-    }
+    const left = await loadNative().removeCgroups(
+      this.#hierarchies.map(({ root }) => join(root, cgroupDir(this.#prefix, name))),
+      patienceMs,
+    );
+    if (left === undefined) return;
+    throw new AppError(
+      'LXC_FAILED',
+      { name, left },
+      { message: `The control groups of container "${name}" could not be removed: ${left}.` },
+    );
   }
 
   /** Removes the directory above all instances, in every hierarchy where it is empty. */
@@ -165,27 +166,5 @@ async function directories(path: string): Promise<string[]> {
   } catch (error) {
     if (isErrno(error, 'ENOENT') || isErrno(error, 'ENODEV')) return [];
     throw error;
-  }
-}
-
-/** Undefined when it is gone, else the error that keeps it. The guest can have made any tree below. */
-async function removeTree(path: string, deadline: number): Promise<unknown> {
-  for (;;) {
-    try {
-      await rmdir(path);
-      return undefined;
-    } catch (error) {
-      if (isErrno(error, 'ENOENT')) return undefined;
-      if (!isErrno(error, 'EBUSY') && !isErrno(error, 'ENOTEMPTY')) return error;
-      const children = await directories(path);
-      for (const child of children) {
-        const left = await removeTree(join(path, child), deadline);
-        if (left !== undefined) return left;
-      }
-      if (children.length > 0) continue;
-      if (performance.now() > deadline) return error;
-      // A process that is just ending keeps its group busy.
-      await sleep(20);
-    }
   }
 }

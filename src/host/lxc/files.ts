@@ -1,8 +1,8 @@
 // A container's directory: config and records (0600, written to a temporary file, synced, renamed), device nodes, removal.
 // The directory and its parents are 0711, because liblxc checks as the container's root whether it can be reached.
-import { chmod, lstat, mkdir, open, readdir, readFile, rename, rm, unlink } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readdir, rm, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AppError, isErrno, toAppError } from '../../core/errors.ts';
+import { AppError, toAppError } from '../../core/errors.ts';
 import type { Paths } from '../../core/paths.ts';
 import type { DeviceNode } from '../ports/lxc.ts';
 import { loadNative } from './binding.ts';
@@ -31,23 +31,6 @@ export function checkName(name: string): void {
   }
 }
 
-/** Replaces a file so that a reader or a crash sees the old or the new content, never a part. */
-export async function replaceFile(path: string, content: string): Promise<void> {
-  const temporary = `${path}.new`;
-  await rm(temporary, { force: true });
-  {
-    await using file = await open(temporary, 'wx', 0o600);
-    await file.writeFile(content);
-    await file.sync();
-  }
-  await rename(temporary, path);
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  await using directory = await open(path, 'r');
-  await directory.sync();
-}
-
 export async function writeContainer(
   paths: Paths,
   name: string,
@@ -55,22 +38,10 @@ export async function writeContainer(
 ): Promise<void> {
   checkName(name);
   checkConfig(name, files.config);
-  const directory = paths.instance(name);
   try {
-    const made = await mkdir(directory, { recursive: true, mode: 0o711 });
-    await chmod(directory, 0o711);
-    for (const [file, content] of [
-      ['config', files.config],
-      ['instance.json', files.record],
-    ] as const) {
-      const path = join(directory, file);
-      const old = await readFile(path, 'utf8').catch(() => undefined);
-      if (old !== content) await replaceFile(path, content);
-    }
-    await syncDirectory(directory);
-    if (made !== undefined) await syncDirectory(paths.instances);
+    await loadNative().replaceFiles(paths.instance(name), ['config', files.config, 'instance.json', files.record], '', true);
   } catch (error) {
-    throw toAppError(error, 'FILE_FAILED', { name });
+    throw fileFailure(error, name);
   }
 }
 
@@ -78,12 +49,17 @@ export async function writeContainer(
 export async function markStarted(paths: Paths, name: string): Promise<void> {
   const directory = paths.instance(name);
   try {
-    await replaceFile(join(directory, 'started.json'), await readFile(join(directory, 'instance.json'), 'utf8'));
-    await rm(join(directory, 'exit.json'), { force: true });
+    const native = loadNative();
+    const [record] = await native.readMany([join(directory, 'instance.json')]);
+    if (record === undefined) throw new AppError('NOT_FOUND', { name }, { message: `There is no container "${name}".` });
+    await native.replaceFiles(directory, ['started.json', record], 'exit.json', false);
   } catch (error) {
-    if (isErrno(error, 'ENOENT')) throw new AppError('NOT_FOUND', { name }, { message: `There is no container "${name}".`, cause: error });
-    throw toAppError(error, 'FILE_FAILED', { name });
+    throw fileFailure(error, name);
   }
+}
+
+function fileFailure(error: unknown, name: string): AppError {
+  return fromNative(error, 'FILE_FAILED', `The files of container "${name}" could not be written`, { name });
 }
 
 /** Missing is fine. */
@@ -100,11 +76,9 @@ export async function removeContainer(paths: Paths, name: string, nowMs: number)
   checkName(name);
   const hidden = join(paths.instances, `.removed.${name}.${nowMs}`);
   try {
-    await rename(paths.instance(name), hidden);
-    await syncDirectory(paths.instances);
-    await rm(hidden, { recursive: true, force: true });
+    await loadNative().removeDirectory(paths.instance(name), hidden);
   } catch (error) {
-    if (!isErrno(error, 'ENOENT')) throw toAppError(error, 'FILE_FAILED', { name });
+    throw fileFailure(error, name);
   }
   await unlink(join('/run/lxc/lock', paths.instances, `.${name}`)).catch(() => undefined);
 }

@@ -9,6 +9,9 @@ import { Cgroups } from './cgroups.ts';
 import { monitoredNames, parseListeners } from './monitor-sockets.ts';
 import type { Monitored, Monitors } from './monitors.ts';
 
+/** Up to so many containers without a known monitor are asked for theirs one by one; for more, the table of all sockets is read. */
+const FEW = 16;
+
 const FILES = ['config', 'instance.json', 'started.json', 'exit.json'] as const;
 
 /** How long a listing waits for monitors it sees for the first time; then they are `Starting`. */
@@ -34,9 +37,10 @@ export class Listing {
     this.#starting = starting;
   }
 
-  async read(): Promise<ReadonlyMap<string, ContainerReading>> {
+  /** `only`: of these; one that is then missing is not there. */
+  async read(only?: readonly string[]): Promise<ReadonlyMap<string, ContainerReading>> {
     try {
-      return await this.#read();
+      return await this.#read(only);
     } catch (cause) {
       throw new AppError(
         'HOST_UNREADABLE',
@@ -46,21 +50,17 @@ export class Listing {
     }
   }
 
-  async #read(): Promise<ReadonlyMap<string, ContainerReading>> {
-    const names = new Set<string>();
-    for (const entry of await readdir(this.#instances, { withFileTypes: true })) {
-      if (entry.isDirectory() && !entry.name.startsWith('.')) names.add(entry.name);
-    }
-    const monitored = new Set(this.#monitors.names());
-    const texts = await this.#readFiles(names);
-    const listeners = parseListeners(await readFile('/proc/net/unix', 'utf8'));
-    const unknown = [...monitoredNames(this.#instances, listeners, names)].filter((name) => this.#monitors.get(name) === undefined);
-    await Promise.all(unknown.map((name) => this.#monitors.adopt(name, PATIENCE_MS)));
+  async #read(only: readonly string[] | undefined): Promise<ReadonlyMap<string, ContainerReading>> {
+    const names = only === undefined ? await this.#directories() : await this.#present(only);
+    const monitored = [...(only ?? this.#monitors.names())].filter((name) => this.#monitors.get(name) !== undefined);
+    for (const name of monitored) this.#monitors.check(name);
+    const texts = await this.#readFiles(names, only === undefined);
+    await this.#adopt(only ?? [...names], only === undefined);
     // Also those whose directory is gone.
-    for (const name of this.#monitors.names()) names.add(name);
+    for (const name of only ?? this.#monitors.names()) if (this.#monitors.get(name) !== undefined) names.add(name);
 
     // A monitor that ended since its files were read has left its exit record by now.
-    const ended = [...monitored].filter((name) => names.has(name) && this.#monitors.get(name) === undefined);
+    const ended = monitored.filter((name) => names.has(name) && this.#monitors.get(name) === undefined);
     const exits = new Map(await Promise.all(ended.map(async (name) => [name, await this.#readExit(name)] as const)));
 
     const running = [...names].filter((name) => this.#monitors.get(name)?.phase === 'Running');
@@ -85,6 +85,32 @@ export class Listing {
     return readings;
   }
 
+  async #directories(): Promise<Set<string>> {
+    const names = new Set<string>();
+    for (const entry of await readdir(this.#instances, { withFileTypes: true })) {
+      if (entry.isDirectory() && !entry.name.startsWith('.')) names.add(entry.name);
+    }
+    return names;
+  }
+
+  /** Those that have a directory. Where there is no directory of all of them, nothing can be said of any. */
+  async #present(names: readonly string[]): Promise<Set<string>> {
+    const [all, ...each] = await loadNative().statMany([this.#instances, ...names.map((name) => `${this.#instances}/${name}`)]);
+    if (all === undefined) throw new Error(`"${this.#instances}" is not there`);
+    return new Set(names.filter((_, at) => each[at] !== undefined));
+  }
+
+  /** Takes up monitors that run and are not known: started by another daemon, or by hand. `all`: also those without a directory. */
+  async #adopt(names: readonly string[], all: boolean): Promise<void> {
+    let unknown = names.filter((name) => this.#monitors.get(name) === undefined);
+    if (all || unknown.length > FEW) {
+      const listeners = parseListeners(await readFile('/proc/net/unix', 'utf8'));
+      const listening = monitoredNames(this.#instances, listeners, names);
+      unknown = (all ? [...listening] : unknown).filter((name) => listening.has(name) && this.#monitors.get(name) === undefined);
+    }
+    await Promise.all(unknown.map((name) => this.#monitors.adopt(name, PATIENCE_MS)));
+  }
+
   async #readExit(name: string): Promise<string | undefined> {
     const [text] = await loadNative().readMany([`${this.#instances}/${name}/exit.json`]);
     return text;
@@ -96,7 +122,8 @@ export class Listing {
     return frozen.has(name) ? 'Frozen' : 'Running';
   }
 
-  async #readFiles(names: ReadonlySet<string>): Promise<ReadonlyMap<string, CachedFile>> {
+  /** `all`: what is not among the names is gone. */
+  async #readFiles(names: ReadonlySet<string>, all: boolean): Promise<ReadonlyMap<string, CachedFile>> {
     const keys: string[] = [];
     for (const name of names) for (const file of FILES) keys.push(`${name}/${file}`);
     const native = loadNative();
@@ -115,7 +142,15 @@ export class Listing {
       const text = read[i];
       if (text !== undefined) current.set(key, { stamp, text });
     }
-    this.#files = current;
+    if (all) {
+      this.#files = current;
+      return current;
+    }
+    for (const key of keys) {
+      const file = current.get(key);
+      if (file === undefined) this.#files.delete(key);
+      else this.#files.set(key, file);
+    }
     return current;
   }
 }

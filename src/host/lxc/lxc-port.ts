@@ -80,8 +80,8 @@ class NativeLxcPort implements LxcPort {
     this.#helper.close();
   }
 
-  async list(): ReturnType<LxcPort['list']> {
-    const listed = await this.#listing.read();
+  async list(names?: readonly string[]): ReturnType<LxcPort['list']> {
+    const listed = await this.#listing.read(names);
     for (const { name, power } of this.#watch === undefined ? [] : listed.values()) {
       if (power === 'Running' || power === 'Frozen') this.#watch?.watch(name, [this.#cgroups.freezerControl(name)]);
     }

@@ -24,7 +24,10 @@ interface Entry {
   gone: boolean;
   /** Asking the monitor, which can hang: at most one call at a time. */
   asking: Promise<void> | undefined;
+  /** Its end was seen. */
+  over: boolean;
   readonly ended: Promise<void>;
+  readonly end: () => void;
 }
 
 export class Monitors {
@@ -59,6 +62,14 @@ export class Monitors {
   signalInit(name: string, number: number): void {
     const entry = this.#entries.get(name);
     if (entry?.init && entry.phase === 'Running') entry.init.signal(number);
+  }
+
+  /** Looks at both processes again, whether or not their events have come. */
+  check(name: string): void {
+    const entry = this.#entries.get(name);
+    if (entry === undefined) return;
+    if (!entry.monitor.alive()) this.#monitorEnded(entry);
+    else if (entry.init?.alive() === false) this.#initEnded(entry, entry.init);
   }
 
   /** A monitor seen listening. Resolves when its phase is known, at the latest after `patienceMs`: it then still says Starting. */
@@ -110,18 +121,34 @@ export class Monitors {
       init: undefined,
       gone: false,
       asking: undefined,
+      over: false,
       ended,
+      end: resolve,
     };
     const old = this.#entries.get(name);
     this.#entries.set(name, entry);
     if (old) this.#forget(old);
-    monitor.onExit(() => {
-      this.#forget(entry);
-      if (this.#entries.get(name) === entry) this.#entries.delete(name);
-      resolve();
-      if (!this.#closed) this.#changed(name, 'monitor');
-    });
+    monitor.onExit(() => this.#monitorEnded(entry));
     return entry;
+  }
+
+  #monitorEnded(entry: Entry): void {
+    if (entry.over) return;
+    entry.over = true;
+    this.#forget(entry);
+    if (this.#entries.get(entry.name) === entry) this.#entries.delete(entry.name);
+    entry.end();
+    if (!this.#closed) this.#changed(entry.name, 'monitor');
+  }
+
+  #initEnded(entry: Entry, init: NativeProcess): void {
+    if (entry.init !== init || entry.phase === 'Stopping') return;
+    entry.phase = 'Stopping';
+    entry.initPid = undefined;
+    if (this.#closed) return;
+    this.#changed(entry.name, 'init');
+    // It is either the end or a reboot: the monitor's exit or a new init will tell.
+    entry.asking ??= this.#ask(entry);
   }
 
   #forget(entry: Entry): void {
@@ -148,15 +175,7 @@ export class Monitors {
     entry.init = init;
     entry.initPid = initPid;
     entry.phase = 'Running';
-    init.onExit(() => {
-      if (entry.init !== init) return;
-      entry.phase = 'Stopping';
-      entry.initPid = undefined;
-      if (this.#closed) return;
-      this.#changed(entry.name, 'init');
-      // It is either the end or a reboot: the monitor's exit or a new init will tell.
-      entry.asking ??= this.#ask(entry);
-    });
+    init.onExit(() => this.#initEnded(entry, init));
     return true;
   }
 

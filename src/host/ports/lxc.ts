@@ -66,8 +66,11 @@ export interface InterfaceReading {
 }
 
 export interface LxcPort {
-  /** One complete listing: every directory below instances/ and every container with a monitor. Throws when it is not complete. */
-  list(): Promise<ReadonlyMap<string, ContainerReading>>;
+  /**
+   * One complete listing: every directory below instances/ and every container with a monitor. Throws when it is not complete.
+   * `names`: of these only; one that is then missing is not there.
+   */
+  list(names?: readonly string[]): Promise<ReadonlyMap<string, ContainerReading>>;
   /** Values of cgroup files of a running container, by file name (`memory.max`, `pids.max`); files that do not exist are left out. */
   cgroupValues(name: string, files: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** Writes config and record (temporary file, fsync, rename), making the directory. Every value was checked for control characters. */

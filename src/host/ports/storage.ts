@@ -80,8 +80,11 @@ export interface StoragePort {
   /** Deactivates and removes what we made: the loop file, or our directories in a given path. Refuses while volumes or tombstones are left. */
   deletePool(target: PoolTarget, signal: AbortSignal): Promise<void>;
 
-  /** Complete listing of a pool's volumes by `type/name`. Throws when the pool is not active. */
-  listVolumes(pool: string): Promise<ReadonlyMap<string, VolumeReading>>;
+  /**
+   * Complete listing of a pool's volumes by `type/name`. Throws when the pool is not active.
+   * `only`: of these only; one that is then missing is not there.
+   */
+  listVolumes(pool: string, only?: readonly VolumeId[]): Promise<ReadonlyMap<string, VolumeReading>>;
   listTombstones(pool: string): Promise<readonly TombstoneReading[]>;
   /**
    * A container's root volume from an image, which is unpacked once per pool first. The volume's own directory is made 0100 and

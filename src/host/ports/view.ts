@@ -8,6 +8,8 @@ import type { ListedPool, PoolReading, PoolTarget, TombstoneReading, VolumeReadi
 
 export interface HostView {
   containers(): Promise<ReadonlyMap<string, ContainerReading>>;
+  /** One of them; undefined when it is not there. Costs the same however many others there are. */
+  container(name: string): Promise<ContainerReading | undefined>;
   /** Cgroup files of a running container; not shared between objects. */
   cgroupValues(name: string, files: readonly string[]): Promise<ReadonlyMap<string, string>>;
   links(): Promise<LinksReading>;
@@ -18,6 +20,8 @@ export interface HostView {
   pools(): Promise<ReadonlyMap<string, ListedPool>>;
   pool(target: PoolTarget): Promise<PoolReading>;
   volumes(pool: string): Promise<ReadonlyMap<string, VolumeReading>>;
+  /** The volume of one container in a pool; undefined when it is not there. Costs the same however many others there are. */
+  containerVolume(pool: string, name: string): Promise<VolumeReading | undefined>;
   tombstones(pool: string): Promise<readonly TombstoneReading[]>;
   images(): Promise<ReadonlyMap<string, ImageReading>>;
   /** What paths of the host lead to. Every path asked for is in the answer. */

@@ -18,6 +18,14 @@ export interface BtrfsCalls {
 
 interface StorageAddon {
   readonly btrfs: BtrfsCalls;
+  /** For each path `inode:size:mtime:ctime`; undefined when missing. */
+  statMany(paths: readonly string[]): Promise<(string | undefined)[]>;
+  /** Contents; undefined when missing. */
+  readMany(paths: readonly string[]): Promise<(string | undefined)[]>;
+  /** Where links lead; undefined when missing or no link. */
+  readLinks(paths: readonly string[]): Promise<(string | undefined)[]>;
+  /** Owner and mode of a directory; then the link in it says `text`. */
+  ownVolume(path: string, id: number, mode: number, link: string, text: string): Promise<void>;
   takesIdmappedMounts(path: string): Promise<boolean>;
 }
 

@@ -3,7 +3,8 @@
 import { AppError } from '../../core/errors.ts';
 import type { PoolTarget } from '../ports/storage.ts';
 import type { PoolDriver, PoolIdentity } from './pool-driver.ts';
-import { marksPool, readMarker } from './pool-marker.ts';
+import { storageAddon } from './native.ts';
+import { markerPath, marksPool, parseMarker, readMarker } from './pool-marker.ts';
 import type { PoolRecords } from './pool-records.ts';
 import { poolDrivers } from './registry.ts';
 
@@ -29,11 +30,22 @@ export async function isActive(target: PoolTarget, identity: PoolIdentity): Prom
 
 /** The pool's record as an active pool. POOL_MISSING when it was never made here or is not active now. */
 export async function openPool(records: PoolRecords, name: string): Promise<OpenPool> {
-  const target = await records.read(name);
+  const place = records.place(name);
+  // Both in one call: this is asked before every single volume is touched.
+  const [record, marker] = await readBoth(records.path(name), markerPath(place));
+  const target = record === undefined ? undefined : records.parse(name, record);
   if (target === undefined) throw new AppError('POOL_MISSING', { pool: name }, { message: `There is no pool "${name}" on this host.` });
   const identity = { pool: name, owner: await records.owner() };
-  if (!(await isActive(target, identity))) {
+  if (!marksPool(marker === undefined ? undefined : parseMarker(place, marker), identity)) {
     throw new AppError('POOL_MISSING', { pool: name, path: target.path }, { message: `The pool "${name}" is not active.` });
   }
   return { target, driver: driverOf(target), identity };
+}
+
+async function readBoth(record: string, marker: string): Promise<(string | undefined)[]> {
+  try {
+    return await storageAddon().readMany([record, marker]);
+  } catch (cause) {
+    throw new AppError('HOST_UNREADABLE', { record, marker }, { message: `"${record}" or "${marker}" cannot be read.`, cause });
+  }
 }

@@ -21,14 +21,21 @@ function isMarker(value: unknown): value is PoolMarker {
 
 /** Undefined when there is none. One that cannot be understood is POOL_FOREIGN. */
 export async function readMarker(root: string): Promise<PoolMarker | undefined> {
-  const path = join(root, MARKER_FILE);
-  let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    return parseMarker(root, await readFile(markerPath(root), 'utf8'));
   } catch (error) {
     if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return undefined;
     throw error;
   }
+}
+
+export function markerPath(root: string): string {
+  return join(root, MARKER_FILE);
+}
+
+/** The marker behind the text of its file; POOL_FOREIGN when it cannot be understood. */
+export function parseMarker(root: string, text: string): PoolMarker {
+  const path = markerPath(root);
   let value: unknown;
   try {
     value = JSON.parse(text);

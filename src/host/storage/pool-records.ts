@@ -58,9 +58,13 @@ export class PoolRecords {
 
   /** Undefined when there is no such pool. A record that cannot be read or understood throws HOST_UNREADABLE. */
   async read(pool: string): Promise<PoolTarget | undefined> {
-    const path = this.#path(pool);
-    const text = await readText(path);
-    if (text === undefined) return undefined;
+    const text = await readText(this.path(pool));
+    return text === undefined ? undefined : this.parse(pool, text);
+  }
+
+  /** The record behind the text of its file. */
+  parse(pool: string, text: string): PoolTarget {
+    const path = this.path(pool);
     try {
       const value = JSON.parse(text) as { target?: PoolTarget };
       if (value.target?.name === pool && typeof value.target.path === 'string') return this.#here(value.target);
@@ -72,6 +76,11 @@ export class PoolRecords {
       { path },
       { message: `The record of the pool "${pool}" cannot be understood.`, hint: `Restore "${path}" from a backup.` },
     );
+  }
+
+  /** Where the pool itself lies, active or not. */
+  place(pool: string): string {
+    return this.#paths.pool(pool);
   }
 
   /** With the paths of today: the whole state directory may have been moved. */
@@ -98,17 +107,18 @@ export class PoolRecords {
 
   async write(target: PoolTarget): Promise<void> {
     await this.#makeDirectory();
-    const path = this.#path(target.name);
+    const path = this.path(target.name);
     const fresh = join(this.#paths.pools, `.${target.name}.new`);
     await writeFile(fresh, `${JSON.stringify({ version: 1, target })}\n`, { mode: 0o600, flush: true });
     await rename(fresh, path);
   }
 
   async remove(pool: string): Promise<void> {
-    await rm(this.#path(pool), { force: true });
+    await rm(this.path(pool), { force: true });
   }
 
-  #path(pool: string): string {
+  /** Where its record lies. */
+  path(pool: string): string {
     return `${this.#paths.pool(pool)}${RECORD_SUFFIX}`;
   }
 }

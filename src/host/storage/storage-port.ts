@@ -27,7 +27,7 @@ export function createStoragePort({ paths, log }: StoragePortOptions): StoragePo
     deactivatePool: async (target, signal) => await pools.deactivate(target, signal),
     growPool: async (target, signal) => await pools.grow(target, signal),
     deletePool: async (target, signal) => await pools.delete(target, signal),
-    listVolumes: async (pool) => await volumes.list(pool),
+    listVolumes: async (pool, only) => await volumes.list(pool, only),
     listTombstones: async (pool) => await volumes.tombstones(pool),
     createContainerVolume: async (pool, volume, signal) => await volumes.createContainer(pool, volume, signal),
     setVolumeSize: async (pool, id, sizeBytes, signal) => await volumes.setSize(pool, id, sizeBytes, signal),

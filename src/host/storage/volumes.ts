@@ -1,17 +1,14 @@
 // Volumes in active pools: list, make from an image, resize, delete, bury and bring back. Each step may be repeated after a crash.
-import { chmod, lchown, readdir, rename } from 'node:fs/promises';
+import { readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { AppError, isErrno, toAppError } from '../../core/errors.ts';
 import type { ContainerVolume, TombstoneReading, VolumeId, VolumeReading } from '../ports/storage.ts';
 import { forgetFacts, ImageVolumes, pathExists, type UnpackImage } from './image-volume.ts';
+import { storageAddon } from './native.ts';
 import { type OpenPool, openPool } from './open-pool.ts';
 import type { PoolRecords } from './pool-records.ts';
-import { readFacts, writeFacts } from './volume-facts.ts';
+import { FACTS_LINK, formatFacts, parseFacts, readFacts, writeFacts } from './volume-facts.ts';
 import { isTombstoneName, tombstonePath, TOMBSTONES_DIR, VOLUME_DIRS, VOLUME_TYPES, volumeKey, volumePath } from './volume-layout.ts';
-
-/** Synchronous reads between two turns of the event loop: about 2 ms. */
-const READS_PER_TURN = 200;
 
 export class Volumes {
   readonly #records: PoolRecords;
@@ -22,27 +19,11 @@ export class Volumes {
     this.#images = new ImageVolumes(unpack);
   }
 
-  async list(poolName: string): Promise<ReadonlyMap<string, VolumeReading>> {
+  /** `only`: of these; one that is then missing is not there. */
+  async list(poolName: string, only?: readonly VolumeId[]): Promise<ReadonlyMap<string, VolumeReading>> {
     const { target } = await openPool(this.#records, poolName);
-    const volumes = new Map<string, VolumeReading>();
-    let reads = 0;
     try {
-      for (const type of VOLUME_TYPES) {
-        const directory = join(target.path, VOLUME_DIRS[type]);
-        for (const name of await readdir(directory)) {
-          if (name.startsWith('.')) continue;
-          const path = join(directory, name);
-          const facts = readFacts(path);
-          const complete = facts?.type === type && facts.name === name;
-          volumes.set(volumeKey({ type, name }), {
-            path,
-            complete,
-            sizeBytes: complete ? facts.sizeBytes : undefined,
-            image: complete ? facts.image : undefined,
-          });
-          if (++reads % READS_PER_TURN === 0) await nextTurn();
-        }
-      }
+      return await readVolumes(target.path, only === undefined ? await allVolumes(target.path) : await presentVolumes(target.path, only));
     } catch (cause) {
       throw new AppError(
         'HOST_UNREADABLE',
@@ -50,7 +31,6 @@ export class Volumes {
         { message: `The volumes of the pool "${poolName}" cannot be listed.`, cause },
       );
     }
-    return volumes;
   }
 
   async tombstones(poolName: string): Promise<readonly TombstoneReading[]> {
@@ -63,7 +43,8 @@ export class Volumes {
     const pool = await openPool(this.#records, poolName);
     const path = volumePath(pool.target.path, { type: 'container', name: volume.name });
     if (volume.sizeBytes !== undefined) requireQuotas(pool);
-    const facts = readFacts(path);
+    const [link] = await storageAddon().readLinks([join(path, FACTS_LINK)]);
+    const facts = link === undefined ? undefined : parseFacts(link);
     if (facts?.type === 'container' && facts.name === volume.name) {
       if (facts.image !== volume.fingerprint) {
         throw new AppError(
@@ -72,7 +53,7 @@ export class Volumes {
           { message: `The pool "${poolName}" already holds a volume "${volume.name}", made from another image.` },
         );
       }
-      await this.#own(path, volume.ownerId);
+      await this.#furnish(path, volume, facts.sizeBytes);
       await this.#limit(pool, path, facts.sizeBytes, volume.sizeBytes, signal);
       return;
     }
@@ -80,18 +61,23 @@ export class Volumes {
     try {
       if (await pathExists(path)) await pool.driver.deleteVolume(path, signal);
       await pool.driver.cloneVolume(source, path, signal);
-      await this.#own(path, volume.ownerId);
       if (volume.sizeBytes !== undefined) await pool.driver.limitVolume(path, volume.sizeBytes, signal);
-      await writeFacts(path, { type: 'container', name: volume.name, image: volume.fingerprint, sizeBytes: volume.sizeBytes });
+      // Last: its own facts are what makes a volume count as whole.
+      await this.#furnish(path, volume, volume.sizeBytes);
     } catch (error) {
       throw volumeError(error, poolName, volume.name, 'cannot be made');
     }
   }
 
   /** Only the container's root may pass, to what lies below; set-uid files in it are out of reach for users of the host. */
-  async #own(path: string, ownerId: number): Promise<void> {
-    await lchown(path, ownerId, ownerId);
-    await chmod(path, 0o100);
+  async #furnish(path: string, { name, fingerprint, ownerId }: ContainerVolume, sizeBytes: number | undefined): Promise<void> {
+    await storageAddon().ownVolume(
+      path,
+      ownerId,
+      0o100,
+      FACTS_LINK,
+      formatFacts({ type: 'container', name, image: fingerprint, sizeBytes }),
+    );
   }
 
   async #limit(pool: OpenPool, path: string, from: number | undefined, to: number | undefined, signal: AbortSignal): Promise<void> {
@@ -160,6 +146,38 @@ export class Volumes {
       throw volumeError(error, poolName, tombstone, 'cannot be purged');
     }
   }
+}
+
+async function allVolumes(poolPath: string): Promise<VolumeId[]> {
+  const found: VolumeId[] = [];
+  for (const type of VOLUME_TYPES) {
+    for (const name of await readdir(join(poolPath, VOLUME_DIRS[type]))) if (!name.startsWith('.')) found.push({ type, name });
+  }
+  return found;
+}
+
+/** Where the directory that holds them all is missing, nothing can be said of any. */
+async function presentVolumes(poolPath: string, ids: readonly VolumeId[]): Promise<VolumeId[]> {
+  const directories = VOLUME_TYPES.map((type) => join(poolPath, VOLUME_DIRS[type]));
+  const stamps = await storageAddon().statMany([...directories, ...ids.map((id) => volumePath(poolPath, id))]);
+  const lost = directories.find((_, at) => stamps[at] === undefined);
+  if (lost !== undefined) throw new Error(`"${lost}" is not there`);
+  return ids.filter((_, at) => stamps[directories.length + at] !== undefined);
+}
+
+async function readVolumes(poolPath: string, ids: readonly VolumeId[]): Promise<ReadonlyMap<string, VolumeReading>> {
+  const paths = ids.map(({ type, name }) => join(poolPath, VOLUME_DIRS[type], name));
+  // On a thread of the addon: while btrfs commits, even this short call waits.
+  const links = await storageAddon().readLinks(paths.map((path) => join(path, FACTS_LINK)));
+  return new Map(
+    ids.map((id, at): [string, VolumeReading] => {
+      const link = links[at];
+      const facts = link === undefined ? undefined : parseFacts(link);
+      const complete = facts?.type === id.type && facts.name === id.name;
+      const known = complete ? { sizeBytes: facts.sizeBytes, image: facts.image } : { sizeBytes: undefined, image: undefined };
+      return [volumeKey(id), { path: paths[at]!, complete, ...known }];
+    }),
+  );
 }
 
 function requireQuotas(pool: OpenPool): void {

@@ -28,7 +28,7 @@ export async function observe(
 }
 
 async function read(view: HostView, name: string, recorded: Recorded | undefined): Promise<Observed<InstanceActual>> {
-  const container = (await view.containers()).get(name);
+  const container = await view.container(name);
   const record = parseRecord(container?.record);
   const applied = recorded?.applied as Partial<InstanceSpec> | undefined;
   const volume = await readVolume(view, name, record?.pool ?? applied?.root?.pool);
@@ -80,7 +80,7 @@ async function readVolume(view: HostView, name: string, pool: string | undefined
   const listed = (await view.pools()).get(pool);
   if (listed === undefined) return { is: 'missing', pool };
   if (!listed.active) return { is: 'inactive', pool };
-  const reading = (await view.volumes(pool)).get(`container/${name}`);
+  const reading = await view.containerVolume(pool, name);
   return reading === undefined ? { is: 'missing', pool } : { is: 'there', pool, reading };
 }
 

@@ -1,0 +1,181 @@
+// Writing in few calls what would be dozens from JS, each with a hop to a thread and back: a directory's small files, an instance's
+// directory, a stopped container's control groups, who owns a volume. Every one may be repeated after a crash.
+#include <napi.h>
+
+#include "areas.h"
+#include "async.h"
+#include "owned-fd.h"
+#include "protocol.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <thread>
+
+namespace {
+
+struct File {
+  std::string name, content;
+};
+
+Failure failed(const char* what, const std::string& path) { return systemFailure(std::string(what) + " \"" + path + "\" failed", errno); }
+
+void syncDirectory(const std::string& path) {
+  OwnedFd directory(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory.valid() || fsync(directory.get()) != 0) throw failed("Syncing", path);
+}
+
+bool holds(const std::string& path, const std::string& content) {
+  OwnedFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (!file.valid()) return false;
+  auto there = protocol::readAll(file.get(), content.size());
+  return there && *there == content;
+}
+
+void writeAll(int fd, const std::string& content, const std::string& path) {
+  for (size_t done = 0; done < content.size();) {
+    ssize_t n = write(fd, content.data() + done, content.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw failed("Writing", path);
+    done += static_cast<size_t>(n);
+  }
+}
+
+/** All contents are on the disk before any name is, and the names before it returns: two waits for the disk, however many files. */
+void replaceFiles(const std::string& directory, const std::vector<File>& files) {
+  std::vector<const File*> changed;
+  std::vector<std::unique_ptr<OwnedFd>> open_;
+  for (const auto& file : files) {
+    std::string path = directory + "/" + file.name;
+    if (holds(path, file.content)) continue;
+    std::string fresh = path + ".new";
+    unlink(fresh.c_str());
+    auto fd = std::make_unique<OwnedFd>(open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!fd->valid()) throw failed("Making", fresh);
+    writeAll(fd->get(), file.content, fresh);
+    changed.push_back(&file);
+    open_.push_back(std::move(fd));
+  }
+  for (size_t i = 0; i < changed.size(); i++)
+    if (fsync(open_[i]->get()) != 0) throw failed("Syncing", directory + "/" + changed[i]->name + ".new");
+  for (const auto* file : changed) {
+    std::string path = directory + "/" + file->name;
+    if (rename((path + ".new").c_str(), path.c_str()) != 0) throw failed("Placing", path);
+  }
+}
+
+/**
+ * replaceFiles(directory, [name, content, ...], removed, make): readers and crashes see the old or the new content (0600), never a part.
+ * A file that holds its content already is not touched. `removed`: a name that is taken away afterwards, or ''. `make`: the directory
+ * is made when it is missing, and is 0711.
+ */
+Napi::Value ReplaceFiles(const Napi::CallbackInfo& info) {
+  std::string directory = info[0].As<Napi::String>(), removed = info[2].As<Napi::String>();
+  bool make = info[3].As<Napi::Boolean>();
+  auto list = info[1].As<Napi::Array>();
+  std::vector<File> files;
+  for (uint32_t i = 0; i + 1 < list.Length(); i += 2)
+    files.push_back({list.Get(i).As<Napi::String>().Utf8Value(), list.Get(i + 1).As<Napi::String>().Utf8Value()});
+  return runAsync(info.Env(), [=]() -> Result {
+    bool made = false;
+    if (make) {
+      made = mkdir(directory.c_str(), 0711) == 0;
+      if (!made && errno != EEXIST) throw failed("Making", directory);
+      // The umask may have taken bits.
+      if (chmod(directory.c_str(), 0711) != 0) throw failed("Setting the mode of", directory);
+    }
+    replaceFiles(directory, files);
+    if (!removed.empty() && unlink((directory + "/" + removed).c_str()) != 0 && errno != ENOENT) throw failed("Removing", directory + "/" + removed);
+    syncDirectory(directory);
+    if (made) syncDirectory(std::filesystem::path(directory).parent_path());
+    return undefinedResult();
+  });
+}
+
+/** removeDirectory(path, aside): renamed to `aside` first, durably, so that it goes in one step; then everything in it. Missing is fine. */
+Napi::Value RemoveDirectory(const Napi::CallbackInfo& info) {
+  std::string path = info[0].As<Napi::String>(), aside = info[1].As<Napi::String>();
+  return runAsync(info.Env(), [=]() -> Result {
+    if (rename(path.c_str(), aside.c_str()) != 0) {
+      if (errno == ENOENT) return undefinedResult();
+      throw failed("Removing", path);
+    }
+    syncDirectory(std::filesystem::path(aside).parent_path());
+    std::error_code error;
+    std::filesystem::remove_all(aside, error);
+    if (error) throw systemFailure("Removing \"" + aside + "\" failed", error.value());
+    return undefinedResult();
+  });
+}
+
+/** 0 when it is gone, else the errno that keeps it. The guest can have made any tree below. */
+int removeGroup(const std::string& path, std::chrono::steady_clock::time_point deadline) {
+  for (;;) {
+    if (rmdir(path.c_str()) == 0 || errno == ENOENT || errno == ENODEV) return 0;
+    int error = errno;
+    if (error != EBUSY && error != ENOTEMPTY) return error;
+    bool children = false;
+    if (DIR* directory = opendir(path.c_str())) {
+      while (struct dirent* entry = readdir(directory)) {
+        std::string name = entry->d_name;
+        if (entry->d_type != DT_DIR || name == "." || name == "..") continue;
+        children = true;
+        if (int left = removeGroup(path + "/" + name, deadline)) {
+          closedir(directory);
+          return left;
+        }
+      }
+      closedir(directory);
+    }
+    if (children) continue;
+    if (std::chrono::steady_clock::now() > deadline) return error;
+    // A process that is just ending keeps its group busy.
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+}
+
+/** removeCgroups(paths, patienceMs): the path that could not be removed in that time; undefined when all are gone. */
+Napi::Value RemoveCgroups(const Napi::CallbackInfo& info) {
+  auto list = info[0].As<Napi::Array>();
+  std::vector<std::string> paths;
+  for (uint32_t i = 0; i < list.Length(); i++) paths.push_back(list.Get(i).As<Napi::String>());
+  auto patience = std::chrono::milliseconds(info[1].As<Napi::Number>().Int64Value());
+  return runAsync(info.Env(), [=]() -> Result {
+    auto deadline = std::chrono::steady_clock::now() + patience;
+    std::string left;
+    for (const auto& path : paths) {
+      int error = removeGroup(path, deadline);
+      if (error != 0 && left.empty()) left = path + ": " + strerror(error);
+    }
+    return [left](Napi::Env env) -> Napi::Value { return left.empty() ? env.Undefined() : Napi::String::New(env, left); };
+  });
+}
+
+/** ownVolume(path, id, mode, link, text): owner and mode of the directory; last, the symbolic link `link` in it says `text`. */
+Napi::Value OwnVolume(const Napi::CallbackInfo& info) {
+  std::string path = info[0].As<Napi::String>(), link = info[3].As<Napi::String>(), text = info[4].As<Napi::String>();
+  uid_t id = info[1].As<Napi::Number>().Uint32Value();
+  mode_t mode = info[2].As<Napi::Number>().Uint32Value() & 07777;
+  return runAsync(info.Env(), [=]() -> Result {
+    if (lchown(path.c_str(), id, id) != 0) throw failed("Owning", path);
+    if (chmod(path.c_str(), mode) != 0) throw failed("Setting the mode of", path);
+    std::string at = path + "/" + link, fresh = at + ".new";
+    unlink(fresh.c_str());
+    if (symlink(text.c_str(), fresh.c_str()) != 0) throw failed("Making", fresh);
+    if (rename(fresh.c_str(), at.c_str()) != 0) throw failed("Placing", at);
+    return undefinedResult();
+  });
+}
+
+}  // namespace
+
+void initWrites(Napi::Env env, Napi::Object exports) {
+  exports.Set("replaceFiles", Napi::Function::New(env, ReplaceFiles));
+  exports.Set("removeDirectory", Napi::Function::New(env, RemoveDirectory));
+  exports.Set("removeCgroups", Napi::Function::New(env, RemoveCgroups));
+  exports.Set("ownVolume", Napi::Function::New(env, OwnVolume));
+}
