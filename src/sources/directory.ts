@@ -26,6 +26,7 @@ const RETRY_MS = 50;
 const QUIET_MS = 25;
 const BURST_MS = 250;
 const ROOT_CHECK_MS = 5000;
+const ROOT_ANSWER_MS = 5000;
 
 export class DirectorySource implements Source {
   readonly name: string;
@@ -41,6 +42,7 @@ export class DirectorySource implements Source {
   #hintTimer: NodeJS.Timeout | undefined;
   #burstBegan = 0;
   #rootIdentity: string | undefined;
+  #asking: Promise<string | undefined> | undefined;
   #closed = false;
 
   /** `directory` is shown to people as given: pass an absolute path when the working directory may change. */
@@ -65,7 +67,7 @@ export class DirectorySource implements Source {
   }
 
   async watch(changed: () => void): Promise<void> {
-    this.#rootIdentity = await this.#identity();
+    this.#rootIdentity = await this.#identity().catch(() => undefined);
     await this.#startWatcher(changed);
     this.#rootTimer = setInterval(() => void this.#checkRoot(changed), this.#rootCheckMs);
     this.#rootTimer.unref();
@@ -98,12 +100,24 @@ export class DirectorySource implements Source {
     }
   }
 
+  /** Rejects when the file system does not answer: a network mount whose server is away. */
   async #identity(): Promise<string | undefined> {
+    // One at a time: each that hangs keeps one of the few threads that all file access shares.
+    this.#asking ??= stat(this.location, { bigint: true })
+      .then(
+        (info) => `${info.dev}:${info.ino}`,
+        () => undefined,
+      )
+      .finally(() => (this.#asking = undefined));
+    const enough = new AbortController();
+    const late = this.#clock.sleep(ROOT_ANSWER_MS, enough.signal).then(
+      () => Promise.reject(new Error(`its file system did not answer within ${ROOT_ANSWER_MS / 1000} s`)),
+      () => undefined,
+    );
     try {
-      const info = await stat(this.location, { bigint: true });
-      return `${info.dev}:${info.ino}`;
-    } catch {
-      return undefined;
+      return await Promise.race([this.#asking, late]);
+    } finally {
+      enough.abort();
     }
   }
 
@@ -137,7 +151,7 @@ export class DirectorySource implements Source {
   }
 
   async #checkRoot(changed: () => void): Promise<void> {
-    const identity = await this.#identity();
+    const identity = await this.#identity().catch(() => this.#rootIdentity);
     if (this.#closed || identity === this.#rootIdentity) return;
     this.#rootIdentity = identity;
     const old = this.#watcher;
