@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../../../src/core/clock.ts';
-import { AppError } from '../../../src/core/errors.ts';
+import { AppError, errorText } from '../../../src/core/errors.ts';
 import { DirectorySource } from '../../../src/sources/directory.ts';
 import type { Snapshot } from '../../../src/sources/snapshot.ts';
 
@@ -70,7 +70,7 @@ test('an empty directory is a complete snapshot of nothing', async (t) => {
 test('the revision follows contents and names, and `since` the revision', async (t) => {
   const root = temporary(t);
   let now = 5000;
-  const clock: Clock = { now: () => now, monotonic: () => now, sleep: async () => {} };
+  const clock: Clock = { now: () => now, monotonic: () => now, sleep: () => new Promise(() => {}) };
   const source = new DirectorySource('main', root, { clock });
   write(root, { 'a.yaml': 'one' });
   const first = await source.read(signal);
@@ -85,6 +85,19 @@ test('the revision follows contents and names, and `since` the revision', async 
   assert.equal(edited.since, 6000);
   renameSync(join(root, 'a.yaml'), join(root, 'b.yaml'));
   assert.notEqual((await source.read(signal)).revision, edited.revision);
+});
+
+test('a file system that does not answer in time is an unreadable source, not an empty one', async (t) => {
+  const root = temporary(t);
+  write(root, { 'a.yaml': 'one' });
+  // Time passes at once: nothing answers as quickly as that.
+  const clock: Clock = { now: () => 0, monotonic: () => 0, sleep: async () => {} };
+  const source = new DirectorySource('main', root, { clock });
+  await assert.rejects(source.read(signal), (error: AppError) => {
+    assert.equal(error.code, 'SOURCE_UNREADABLE');
+    assert.match(errorText(error), /did not answer within 5 s/);
+    return true;
+  });
 });
 
 test('an edit of equal length within the same moment is seen by the next reading', async (t) => {
