@@ -55,7 +55,10 @@ function result(status: DaemonStatus, note: string | undefined): SettledResult {
     ...status.objects.map((object) => line(object, width)),
     ...problems.map((problem) => `${problem.file}:${problem.line}:${problem.column}: ${problem.message}`),
     ...status.sources.flatMap((source) => (source.error === undefined ? [] : [`Source "${source.name}": ${errorText(source.error)}`])),
-    ...status.confirmations.map((one) => `${one.reason} Run "lockstep confirm ${one.source}" to agree.`),
+    ...status.confirmations.map(
+      (one) =>
+        `${one.action === 'delete' ? '' : `${refText(one.objects[0]!)}: `}${one.reason} Run "lockstep confirm ${one.source}" to agree.`,
+    ),
     ...(note === undefined ? [] : [note]),
     `${ready.length} of ${status.objects.length} objects are Ready.`,
   ];

@@ -107,13 +107,14 @@ export const ObjectStatusSchema = Type.Object(
 
 export const ConfirmationSchema = Type.Object(
   {
-    source: Type.String(),
+    action: words(['delete', 'recreate', 'restart'], 'What would be done to the objects.'),
+    source: Type.String({ description: 'The source that owns the objects.' }),
     hash: Type.String({ description: 'A confirmation holds for exactly the list with this hash.' }),
     objects: Type.Array(Ref),
     reason: Type.String(),
     askedAt: Millis,
   },
-  { ...closed, description: 'Deletions that wait for a person.' },
+  { ...closed, description: 'What waits for a person: deletions of a source, a new root volume or a restart of an instance.' },
 );
 
 export const SourceStatusSchema = Type.Object(

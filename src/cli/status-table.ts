@@ -70,9 +70,14 @@ export function printAttention(status: DaemonStatus, output: Output): void {
     if (source.error !== undefined) output.error(`Source "${source.name}" (${source.location}): ${source.error}`);
     for (const line of problemLines(source.problems, output.errorStyle)) output.errorLine(line);
   }
-  for (const waiting of status.confirmations) {
-    output.note(
-      `Source "${waiting.source}" would delete ${plural(waiting.objects.length, 'object')}; they stay until you confirm: lockstep confirm ${waiting.source}`,
-    );
+  for (const waiting of status.confirmations) output.note(waitingText(waiting));
+}
+
+function waitingText({ action, source, objects }: DaemonStatus['confirmations'][number]): string {
+  if (action === 'delete') {
+    return `Source "${source}" would delete ${plural(objects.length, 'object')}; they stay until you confirm: lockstep confirm ${source}`;
   }
+  const [ref] = objects;
+  const name = ref === undefined ? '' : shortRef(ref);
+  return `${name} would be ${action}${action === 'restart' ? 'ed' : 'd'}; it stays as it is until you confirm: lockstep confirm ${name}`;
 }

@@ -39,7 +39,19 @@ export const REASONS = {
   ForeignContainer: { of: ['Ready'], text: 'A container of that name exists that is not ours. It is left alone; rename one of the two.' },
   RecreateNeedsConfirm: {
     of: ['Ready'],
-    text: 'What is declared needs a new root volume, and that is not done unasked. The message says how.',
+    text: 'What is declared needs a new root volume, and that is not done unasked: `lockstep confirm` shows what would be done. It runs on as it is.',
+  },
+  RecreateNever: {
+    of: ['Ready'],
+    text: 'What is declared needs a new root volume, and `update.recreate` is `Never`. It stays as it is until its manifest is changed.',
+  },
+  RecreateWaits: {
+    of: ['Ready'],
+    text: 'A new root volume is to be made, and what that takes is not there yet: its image, or the pool of the present one. It runs on as it is.',
+  },
+  RestartNeeded: {
+    of: ['Ready'],
+    text: 'A part of what is declared takes a restart, and `update.restart` is `Manual`: `lockstep confirm` restarts it.',
   },
   BackingMissing: {
     of: ['Ready'],
@@ -100,4 +112,7 @@ export type HoldRule = Extract<
   | 'Protected'
   | 'NeedsConfirmation'
   | 'WaitingForUsers'
+  | 'RecreateNeedsConfirm'
+  | 'RecreateWaits'
+  | 'RestartNeeded'
 >;

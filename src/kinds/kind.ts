@@ -5,7 +5,7 @@
 // `resolve`, `needs`, `allocate`, `diff`, `holds`, `describe`, `condition`, `details` are pure and synchronous. Only `observe`
 // (reads, through HostView) and `apply` (writes, through Host) touch anything.
 import type { AppError } from '../core/errors.ts';
-import type { Reason } from '../core/reasons.ts';
+import type { HoldRule, Reason } from '../core/reasons.ts';
 import type { KindName, ResourceRef } from '../core/ref.ts';
 import type { Host } from '../host/ports/host.ts';
 import type { HostCapabilities } from '../host/ports/capabilities.ts';
@@ -29,8 +29,8 @@ export interface Need {
   readonly ref: ResourceRef;
   /** `Present`: there and active. `Running`: an instance, running since it last started. */
   readonly condition: 'Present' | 'Running';
-  /** Only making the object waits for it: once made, it starts and restarts without. */
-  readonly only?: 'create';
+  /** Only making the object (anew) waits for it: once made, it starts and restarts without. */
+  readonly only?: 'making';
   /** Where the manifest asks for it, e.g. `devices.eth0.network`. */
   readonly field: string;
 }
@@ -92,6 +92,8 @@ export interface Recorded {
   readonly tombstone?: { readonly pool: string; readonly name: string };
   /** True until the object was looked at for the first time after the host booted. */
   readonly firstLookSinceBoot: boolean;
+  /** Hash of the consent (PlannedStep.hold) that a person has given. */
+  readonly agreed?: string;
 }
 
 /** Everything pure code may know besides its own object. */
@@ -140,12 +142,25 @@ export interface Readiness {
   readonly ready: boolean;
   /** It runs (instances): what a need with condition `Running` asks for. */
   readonly running?: boolean;
+  /** Not as it is declared, but it serves those that need it as it did before. */
+  readonly usable?: boolean;
   readonly reason: Reason;
   readonly message: string;
 }
 
+/** What a person is asked to agree to. */
+export interface Consent {
+  readonly action: 'recreate' | 'restart';
+  /** Over what would be done: an agreement holds for exactly this. */
+  readonly hash: string;
+  /** What would be done and why, as a full sentence that does not name the object. */
+  readonly reason: string;
+}
+
 export interface PlannedStep<Change> {
   readonly change: Change;
+  /** It and all steps behind it are not to be started, whatever else. `waitsFor` is a noun phrase. */
+  readonly hold?: { readonly waitsFor: string; readonly rule: HoldRule; readonly consent?: Consent };
   /** Not before this time (epoch ms): restart back-off. The engine looks again then. */
   readonly notBefore?: number;
 }
@@ -183,6 +198,8 @@ export interface Kind<Spec, Actual, Change extends { readonly do: string }> {
   deadlineMs?(change: Change): number;
   /** True when this change has to wait for the object's needs (create, start, recreate, replug). */
   waitsForNeeds(change: Change): boolean;
+  /** True when the object is made, or made anew, from this change on: then also needs that only making has count. Default: `create`. */
+  makes?(change: Change): boolean;
   /** Is the object what it should be, once diff is empty? Also asked to find out whether others' needs are met. */
   condition(spec: Spec, actual: Actual, recorded: Recorded, facts: Facts): Readiness;
   /** What `get` and `describe` show of the live object: state, addresses, fingerprint, sizes. No secrets. */

@@ -5,7 +5,7 @@ import { AppError } from '../core/errors.ts';
 import type { EventSink } from '../core/events.ts';
 import { canonicalJson } from '../core/hash.ts';
 import { isReady, type ObjectStatus } from '../core/object-status.ts';
-import { isKindName, parseRefKey, type RefKey, refKey, type ResourceRef, refText } from '../core/ref.ts';
+import { isKindName, parseRefKey, refKey, type ResourceRef, refText } from '../core/ref.ts';
 import type { Host } from '../host/ports/host.ts';
 import type { KindTable } from '../kinds/kind.ts';
 import { documentJson, parseManifests } from '../schemas/parse.ts';
@@ -22,6 +22,7 @@ import type {
   PlanReport,
   SourceStatus,
 } from './control.ts';
+import { Confirmer } from './confirmer.ts';
 import type { SourceInput } from './desired.ts';
 import type { Reconciler } from './loop.ts';
 import { preview } from './preview.ts';
@@ -67,7 +68,7 @@ export class ReconcilerControl implements Control {
     const objects = [...reconciler.tracker.objects.values()]
       .map((tracked) => reconciler.tracker.status(tracked))
       .toSorted((a, b) => (refKey(a.ref) < refKey(b.ref) ? -1 : 1));
-    const confirmations = this.#confirmations();
+    const confirmations = new Confirmer(this.#o).waiting();
     const sources = this.#sources(objects);
     const sound = sources.every((source) => source.error === undefined && !source.problems.some((problem) => problem.severity === 'error'));
     return {
@@ -242,25 +243,8 @@ export class ReconcilerControl implements Control {
   }
 
   async confirm(source: string, hash: string, actor: string): Promise<Confirmation> {
-    const { ledger, clock, reconciler } = this.#o;
-    const row = ledger.confirmations.all().find((one) => one.source === source && one.confirmedAt === null);
-    if (row === undefined) throw new AppError('NOT_FOUND', { source }, { message: `The source "${source}" waits for no confirmation.` });
-    if (row.hash !== hash) {
-      const message = `What the source "${source}" would delete has changed since that list was shown.`;
-      throw new AppError(
-        'CONFIRMATION_STALE',
-        { source },
-        { message, hint: `Run "lockstep confirm ${source}" to see the list as it is now.` },
-      );
-    }
-    const at = clock.now();
-    ledger.transaction(() => {
-      ledger.confirmations.put({ ...row, confirmedAt: at, confirmedBy: actor });
-      const detail = { summary: `agree to the deletion of ${row.objects.length} objects: ${row.reason}`, source, objects: row.objects };
-      ledger.audit.add(requestEntry({ at, actor, action: 'confirm', ref: `source:${source}` }, detail));
-    });
-    for (const key of row.objects) reconciler.look(key, { event: 'Confirmed', about: actor });
-    return { source, hash, objects: refsOf(row.objects), reason: row.reason, askedAt: row.askedAt };
+    const confirmer = new Confirmer(this.#o);
+    return confirmer.confirm(source, hash, actor);
   }
 
   /** What somebody has put into a stored source or taken out of it, before and after. */
@@ -309,13 +293,6 @@ export class ReconcilerControl implements Control {
     return [...this.#inputs().filter((input) => input.name !== source), { name: source, snapshot }];
   }
 
-  #confirmations(): Confirmation[] {
-    return this.#o.ledger.confirmations
-      .all()
-      .filter((row) => row.confirmedAt === null)
-      .map(({ source, hash, objects, reason, askedAt }) => ({ source, hash, objects: refsOf(objects), reason, askedAt }));
-  }
-
   #sources(objects: readonly ObjectStatus[]): SourceStatus[] {
     const counts = Map.groupBy(objects, (object) => object.source);
     const { problems } = this.#o.reconciler.intake.desired;
@@ -340,10 +317,6 @@ export function storedLocation(source: string): string {
 
 function sameKind(ref: ResourceRef, text: string): boolean {
   return isKindName(text) ? ref.kind === text : ref.kind.toLowerCase() === text.toLowerCase();
-}
-
-function refsOf(keys: readonly RefKey[]): ResourceRef[] {
-  return keys.map((key) => parseRefKey(key)!);
 }
 
 /** The sentence of a recorded change (recording.ts writes it). */

@@ -66,6 +66,9 @@ export interface SourceStatus {
 }
 
 export interface Confirmation {
+  /** What would be done to the objects. */
+  readonly action: 'delete' | 'recreate' | 'restart';
+  /** The source that owns them. */
   readonly source: string;
   readonly hash: string;
   readonly objects: readonly ResourceRef[];

@@ -19,6 +19,7 @@ import type { CachedHostView } from '../host/view.ts';
 import type { KindTable } from '../kinds/kind.ts';
 import type { Ledger, ObjectRow } from '../state/ledger.ts';
 import { Alarm } from './alarm.ts';
+import { Consents } from './consents.ts';
 import { Deletions } from './deletions.ts';
 import { type Causes, Dirty } from './dirty.ts';
 import { Draining, heldForShutdown } from './draining.ts';
@@ -81,6 +82,7 @@ export class Reconciler {
   readonly tracker: Tracker;
   readonly #o: ReconcilerOptions;
   readonly intake: Intake;
+  readonly consents: Consents;
   readonly #deletions: Deletions;
   readonly #runs: Runs;
   readonly #alarm: Alarm<RoundKey>;
@@ -109,6 +111,7 @@ export class Reconciler {
       look: (key, cause) => this.#dirty.add(key, cause),
       conditionChanged: (tracked, now) => this.#reportCondition(tracked, now),
     });
+    this.consents = new Consents(options.ledger, options.events);
     this.#deletions = new Deletions(options.ledger, options.sources, options.events);
     this.#alarm = new Alarm(options.clock, (keys) => {
       for (const key of keys) {
@@ -374,7 +377,9 @@ export class Reconciler {
     const exited: RefKey[] = [];
     for (const planned of plans) {
       const tracked = this.tracker.objects.get(planned.key)!;
-      const changes = new Set([...planned.steps, ...planned.held].map((step) => step.change.do));
+      const steps = [...planned.steps, ...planned.held];
+      const until = steps.findIndex((step) => step.hold !== undefined);
+      const changes = new Set((until < 0 ? steps : steps.slice(0, until)).map((step) => step.change.do));
       // A start behind a stop of ours is a restart: nothing has ended yet.
       if (!changes.has('start') || changes.has('shutdown') || changes.has('kill') || tracked.exitExpected) continue;
       tracked.exitExpected = true;
@@ -405,6 +410,7 @@ export class Reconciler {
       tracked.trace = traceLook(tracked.trace, tracked.plan, { at: now, causes: causes.get(planned.key) ?? [] });
       tracked.recorded = { ...planned.recorded, firstLookSinceBoot: false };
       tracked.readiness = planned.readiness;
+      this.consents.settle(tracked, planned, now);
       if (planned.readiness !== undefined) {
         tracked.failures = 0;
         tracked.error = undefined;
@@ -453,6 +459,7 @@ export class Reconciler {
     const { uid } = tracked.row;
     const buried = ledger.tombstones.of(uid).length > 0;
     ledger.transaction(() => forgetObject(ledger, uid));
+    this.consents.forget(uid);
     if (!buried) this.#giveBack(uid, tracked.recorded.allocations);
     this.#deletions.gone(tracked.row.source, now);
     for (const need of tracked.needs) this.#dirty.add(need, { event: 'UserDeleted', about: refText(tracked.ref) });

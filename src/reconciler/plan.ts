@@ -10,7 +10,19 @@ import type { AppError } from '../core/errors.ts';
 import type { HoldRule } from '../core/reasons.ts';
 import { type RefKey, type ResourceRef, refKey, refText } from '../core/ref.ts';
 import { finish, type Sliced } from '../core/slices.ts';
-import type { Allocation, AnyKind, Described, Facts, KindTable, Need, Observed, PlannedStep, Readiness, Recorded } from '../kinds/kind.ts';
+import type {
+  Allocation,
+  AnyKind,
+  Consent,
+  Described,
+  Facts,
+  KindTable,
+  Need,
+  Observed,
+  PlannedStep,
+  Readiness,
+  Recorded,
+} from '../kinds/kind.ts';
 import type { DesiredObject } from './desired.ts';
 import { Proposals } from './proposals.ts';
 
@@ -62,11 +74,13 @@ export interface ObjectPlan {
   readonly waitsFor: string | undefined;
   /** The rule behind `waitsFor`. */
   readonly heldBy?: HoldRule | undefined;
+  /** A person is asked to agree to what is held. */
+  readonly asks?: Consent | undefined;
   /** Look again at this time (epoch ms). */
   readonly againAt: number | undefined;
   readonly allocations: readonly Allocation[];
   readonly unknown: AppError | undefined;
-  /** Set when there is nothing left to do. */
+  /** Set when there is nothing left to do, or nothing but what waits for somebody else (PlannedStep.hold). */
   readonly readiness: Readiness | undefined;
   /** Undeclared, absent, nothing left: its row can go. */
   readonly gone: boolean;
@@ -137,7 +151,9 @@ function planObject(key: RefKey, input: PlanInput, facts: Facts, all: ByKey<Reco
   const planned = { ...base, recorded, allocations };
   if (desired === undefined) return planDelete(planned, steps, seen.is === 'absent' || kind.declarationOnly === true, input);
   if (steps.length === 0) return { ...planned, readiness: readinessOf(kind, desired, actual, recorded, facts) };
-  return { ...planned, ...gate(steps, planned, desired.needs, input) };
+  const gated = { ...planned, ...gate(steps, planned, desired.needs, input) };
+  if (gated.steps.length > 0 || gated.held[0]?.hold === undefined) return gated;
+  return { ...gated, readiness: readinessOf(kind, desired, actual, recorded, facts) };
 }
 
 function readinessOf(kind: AnyKind, desired: DesiredObject, actual: unknown, recorded: Recorded, facts: Facts): Readiness {
@@ -171,7 +187,7 @@ function gate(
   { kind, recorded: { waiting } }: ObjectPlan,
   needs: readonly Need[],
   input: PlanInput,
-): Pick<ObjectPlan, 'steps' | 'held' | 'waitsFor' | 'heldBy' | 'againAt'> {
+): Pick<ObjectPlan, 'steps' | 'held' | 'waitsFor' | 'heldBy' | 'asks' | 'againAt'> {
   const { now } = input.facts;
   if (waiting !== undefined && waiting.change === steps[0]?.change.do && now < waiting.sinceMs + waiting.deadlineMs) {
     return {
@@ -185,8 +201,13 @@ function gate(
   const unmet = needs.filter((need) => !isMet(need, input.readiness.get(refKey(need.ref))));
   for (const [index, step] of steps.entries()) {
     const tooEarly = step.notBefore !== undefined && step.notBefore > now;
-    const missing = kind.waitsForNeeds(step.change) ? unmet.filter((need) => need.only === undefined || need.only === step.change.do) : [];
+    const making = kind.makes?.(step.change) ?? step.change.do === 'create';
+    const missing = kind.waitsForNeeds(step.change) ? unmet.filter((need) => need.only === undefined || making) : [];
     const blocked = missing.length > 0;
+    if (step.hold !== undefined) {
+      const { waitsFor, rule, consent } = step.hold;
+      return { steps: steps.slice(0, index), held: steps.slice(index), waitsFor, heldBy: rule, asks: consent, againAt: undefined };
+    }
     if (!tooEarly && !blocked) continue;
     const waitsFor = blocked ? listText(missing.map(needText)) : `its back-off to end in ${Math.ceil((step.notBefore! - now) / 1000)} s`;
     return {
@@ -201,7 +222,8 @@ function gate(
 }
 
 export function isMet(need: Need, readiness: Readiness | undefined): boolean {
-  return readiness?.ready === true && (need.condition !== 'Running' || readiness.running === true);
+  const serves = readiness?.ready === true || readiness?.usable === true;
+  return serves && (need.condition !== 'Running' || readiness.running === true);
 }
 
 function needText(need: Need): string {

@@ -19,6 +19,7 @@ interface AppliedRecord {
 
 export function recordedFrom(row: ObjectRow, ledger: Ledger, firstLookSinceBoot: boolean): Recorded {
   const tombstone = tombstoneOf(ledger, row.uid);
+  const consent = ledger.consents.all().find((one) => one.uid === row.uid && one.confirmedAt !== null);
   return {
     uid: row.uid,
     ref: row.ref,
@@ -30,6 +31,7 @@ export function recordedFrom(row: ObjectRow, ledger: Ledger, firstLookSinceBoot:
     exits: [],
     startedAt: undefined,
     firstLookSinceBoot,
+    ...(consent === undefined ? {} : { agreed: consent.hash }),
     ...(tombstone === undefined ? {} : { tombstone: { pool: tombstone.pool, name: tombstone.name } }),
   };
 }
@@ -102,9 +104,9 @@ export function openRuns(
       for (const { what, value } of plan.allocations) ledger.allocations.add({ uid: plan.recorded.uid, what, value });
       let tombstone: Recorded['tombstone'];
       for (const { change } of plan.steps) {
-        if (!buries(change)) continue;
+        if (!buries(change) || change.do !== 'delete') continue;
         recordTombstone(ledger, plan, change, now);
-        if (change.do === 'delete') ({ tombstone } = change);
+        ({ tombstone } = change);
       }
       const intents = ledger.intents.open(
         plan.steps.map((step) => ({
@@ -161,6 +163,14 @@ function recordTombstone(ledger: Ledger, plan: ObjectPlan, change: AnyChange & B
     buriedAt: now,
     expiresAt: now + TOMBSTONE_MS,
   });
+}
+
+/**
+ * The tombstone of a former root volume is recorded right before it is made: what is planned behind a shutdown is planned again when that
+ * has ended, under another name.
+ */
+export function recordReplacement(ledger: Ledger, plan: ObjectPlan, change: AnyChange, now: number): void {
+  if (change.do !== 'delete' && buries(change)) recordTombstone(ledger, plan, change, now);
 }
 
 /** An object that is gone: its row goes; what it had allocated stays with its tombstone, if there is one. */

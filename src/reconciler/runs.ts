@@ -9,7 +9,7 @@ import type { Observed, PlannedStep } from '../kinds/kind.ts';
 import type { Ledger } from '../state/ledger.ts';
 import type { Executor, StepOutcome } from './execute.ts';
 import { type AnyChange, describe, type ObjectPlan } from './plan.ts';
-import { openRuns } from './recording.ts';
+import { openRuns, recordReplacement } from './recording.ts';
 import { changeEntry, type NewAuditEntry } from './audit-entries.ts';
 import { placeOf } from './locate.ts';
 import { retryDelayMs } from './retry.ts';
@@ -111,6 +111,7 @@ export class Runs {
       superseded: () => this.#o.halted() || tracked.desired?.specHash !== wanted,
       observe: () => this.#o.observe(tracked),
       progress,
+      begins: (index) => recordReplacement(this.#o.ledger, plan, plan.steps[index]!.change, this.#o.clock.now()),
       ended: (index, outcome) => this.#stepEnded(tracked, plan, index, intents[index]!, outcome),
     });
   }

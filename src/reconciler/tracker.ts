@@ -175,7 +175,9 @@ export function updateConditions(tracked: Tracked, now: number): Condition[] {
   };
   const { plan, readiness, error } = tracked;
   const textProblem = problemText(tracked.unresolved ?? tracked.desired?.problems ?? []);
-  const busy = tracked.running || tracked.doing !== undefined || (plan !== undefined && plan.steps.length + plan.held.length > 0);
+  // What waits for somebody else's word is not being worked on; the kind says what its object is meanwhile.
+  const planned = plan !== undefined && plan.steps.length + plan.held.length > 0 && !(plan.steps.length === 0 && readiness !== undefined);
+  const busy = tracked.running || tracked.doing !== undefined || planned;
 
   if (tracked.unresolved !== undefined) {
     set('Ready', 'Unknown', 'ManifestInvalid', `${textProblem} It is left as it is.`);

@@ -39,7 +39,9 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'spec.autostart': 'It is the config key "boot.autostart".',
   'spec.ephemeral': 'It is not supported yet.',
   'spec.health': 'Health checks are not supported yet.',
-  'spec.update': 'Update rules are not supported yet.',
+  'spec.maxUnavailable': 'It belongs to `spec.update`.',
+  'spec.recreate': 'It is `spec.update.recreate`.',
+  'spec.update.policy': 'It is `restart`, `recreate` or `image`.',
   'spec.placement': 'Placement is not supported yet.',
 };
 
@@ -111,6 +113,7 @@ function typeText(type: string): string {
     boolean: 'true or false',
     integer: 'a whole number',
     number: 'a number',
+    'integer,string': 'a whole number or text',
   };
   return words[type] ?? type;
 }

@@ -140,6 +140,25 @@ export interface ConfirmationTable {
   remove(source: string): void;
 }
 
+export interface ConsentRow {
+  /** Of the object. */
+  readonly uid: string;
+  readonly action: 'recreate' | 'restart';
+  /** Over what would be done; a confirmation holds for exactly this. */
+  readonly hash: string;
+  readonly reason: string;
+  readonly askedAt: number;
+  readonly confirmedAt: number | null;
+  readonly confirmedBy: string | null;
+}
+
+/** At most one per object: what it waits for a person's word about. */
+export interface ConsentTable {
+  all(): readonly ConsentRow[];
+  put(row: ConsentRow): void;
+  remove(uid: string): void;
+}
+
 export interface OperationRow {
   readonly id: string;
   readonly kind: string;
@@ -216,6 +235,7 @@ export interface Ledger {
   readonly documents: DocumentTable;
   readonly tombstones: TombstoneTable;
   readonly confirmations: ConfirmationTable;
+  readonly consents: ConsentTable;
   readonly operations: OperationTable;
   readonly overrides: OverrideTable;
   readonly events: EventTable;

@@ -6,6 +6,7 @@ import { AppError, errorChain, toAppError } from '../core/errors.ts';
 import { makeAllocationTable } from './allocation-table.ts';
 import { makeAuditTable } from './audit-table.ts';
 import { makeConfirmationTable } from './confirmation-table.ts';
+import { makeConsentTable } from './consent-table.ts';
 import { Database } from './database.ts';
 import { makeDocumentTable } from './document-table.ts';
 import { makeEventTable } from './event-table.ts';
@@ -184,6 +185,7 @@ function makeLedger(db: Database): Ledger {
     documents: makeDocumentTable(db),
     tombstones: makeTombstoneTable(db),
     confirmations: makeConfirmationTable(db),
+    consents: makeConsentTable(db),
     operations: makeOperationTable(db),
     overrides: makeOverrideTable(db),
     events: makeEventTable(db),

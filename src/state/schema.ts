@@ -152,9 +152,22 @@ CREATE INDEX audit_ref ON audit (ref, seq);
 CREATE INDEX intent_ref ON intent (ref, id);
 `;
 
+const CONSENTS = `
+CREATE TABLE consent (
+  uid TEXT PRIMARY KEY,
+  action TEXT NOT NULL,
+  hash TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  asked_at INTEGER NOT NULL,
+  confirmed_at INTEGER,
+  confirmed_by TEXT
+) STRICT, WITHOUT ROWID;
+`;
+
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, sql: FIRST },
   { version: 2, sql: TOMBSTONES_BY_NAME },
   { version: 3, sql: FORGOTTEN_SOURCES },
   { version: 4, sql: AUDIT_HEAD },
+  { version: 5, sql: CONSENTS },
 ];

@@ -226,7 +226,8 @@ export class FakeControl implements Control {
 
   async confirm(source: string, hash: string, actor: string): Promise<Confirmation> {
     this.calls.push({ what: 'confirm', args: [source, hash, actor] });
-    const found = this.confirmations.find((one) => one.source === source);
+    const mine = this.confirmations.filter((one) => one.source === source);
+    const found = mine.find((one) => one.hash === hash) ?? mine[0];
     if (found === undefined)
       throw new AppError('NOT_FOUND', { source }, { message: `Nothing of source "${source}" waits for a confirmation.` });
     if (found.hash !== hash) {

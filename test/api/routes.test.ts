@@ -261,7 +261,14 @@ describe('plan, apply and sync', () => {
 });
 
 describe('sources and confirmations', () => {
-  const waiting = { source: 'main', hash: 'abc', objects: [WEB, DB], reason: 'The source became empty.', askedAt: 1 };
+  const waiting = {
+    action: 'delete' as const,
+    source: 'main',
+    hash: 'abc',
+    objects: [WEB, DB],
+    reason: 'The source became empty.',
+    askedAt: 1,
+  };
 
   it('lists sources', async () => {
     assert.deepEqual((await get('/v1/sources')).body, JSON.parse(JSON.stringify({ sources: control.sources })));

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { makeRef } from '../../src/core/ref.ts';
+import type { Confirmation } from '../../src/reconciler/control.ts';
 import { DB, FAST, notReady, objectStatus, problem, WEB } from '../api/fake-control.ts';
 import { LiveServer } from '../api/live-server.ts';
 import { lockstep, type Ran, type RunOptions } from './run-lockstep.ts';
@@ -38,7 +39,9 @@ describe('status', () => {
   });
 
   it('says what waits for a person, and what is wrong with sources, on stderr', async () => {
-    server.control.confirmations = [{ source: 'main', hash: 'h', objects: [WEB, DB], reason: 'It became empty.', askedAt: 1 }];
+    server.control.confirmations = [
+      { action: 'delete', source: 'main', hash: 'h', objects: [WEB, DB], reason: 'It became empty.', askedAt: 1 },
+    ];
     server.control.sources = [{ ...server.control.sources[0]!, problems: [problem('web.yaml', 'Bad.')], error: 'It cannot be listed.' }];
     const { code, stdout, stderr } = await run(['status']);
     assert.equal(code, 0);
@@ -186,7 +189,14 @@ describe('sync, delete and undelete', () => {
 });
 
 describe('confirm', () => {
-  const waiting = (source: string) => ({ source, hash: `hash-${source}`, objects: [WEB, DB], reason: 'It became empty.', askedAt: 1 });
+  const waiting = (source: string) => ({
+    action: 'delete' as const,
+    source,
+    hash: `hash-${source}`,
+    objects: [WEB, DB],
+    reason: 'It became empty.',
+    askedAt: 1,
+  });
 
   it('shows the list and does nothing without a yes', async () => {
     server.control.confirmations = [waiting('main')];
@@ -209,6 +219,48 @@ describe('confirm', () => {
     assert.deepEqual(server.control.calls, []);
     assert.equal((await run(['confirm', '--all', '--yes'])).code, 0);
     assert.equal(server.control.confirmations.length, 0);
+  });
+});
+
+describe('confirm of a recreate', () => {
+  const recreate: Confirmation = {
+    action: 'recreate',
+    source: 'main',
+    hash: 'hash-web',
+    objects: [WEB],
+    reason: 'A new root volume is made.',
+    askedAt: 1,
+  };
+  const restart: Confirmation = { ...recreate, action: 'restart', hash: 'hash-db', objects: [DB], reason: 'It is restarted.' };
+
+  it('names one object, and confirms nothing else', async () => {
+    for (const name of ['web', 'Instance/web', 'instance/web', 'Instance/default/-/web']) {
+      server.control.calls.length = 0;
+      server.control.confirmations = [recreate, restart];
+      const { code, stdout } = await run(['confirm', name, '--yes']);
+      assert.equal(code, 0, name);
+      assert.match(stdout, /Instance\/web would be recreated\. A new root volume is made\.\n/);
+      assert.doesNotMatch(stdout, /db/);
+      assert.deepEqual(server.control.calls, [{ what: 'confirm', args: ['main', 'hash-web', 'uid:1000'] }]);
+    }
+  });
+
+  it('confirms all that waits of a source', async () => {
+    server.control.confirmations = [recreate, restart, { ...recreate, source: 'other', hash: 'x' }];
+    const { code, stdout } = await run(['confirm', 'main', '--yes']);
+    assert.equal(code, 0);
+    assert.match(stdout, /Confirmed: 1 object will be recreated, 1 object will be restarted\./);
+    assert.deepEqual(
+      server.control.confirmations.map(({ source }) => source),
+      ['other'],
+    );
+  });
+
+  it('is shown by status', async () => {
+    server.control.confirmations = [recreate, restart];
+    const { stderr } = await run(['status']);
+    assert.match(stderr, /Instance\/web would be recreated; it stays as it is until you confirm: lockstep confirm Instance\/web/);
+    assert.match(stderr, /Instance\/db would be restarted; it stays/);
   });
 });
 

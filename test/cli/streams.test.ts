@@ -254,7 +254,9 @@ describe('a terminal', () => {
   it('confirms deletions by a yes to the list', async (test) => {
     if (spawnSync('script', ['--version']).status !== 0) return test.skip('the program "script" is not installed');
     const { WEB } = await import('../api/fake-control.ts');
-    server.control.confirmations = [{ source: 'main', hash: 'h', objects: [WEB], reason: 'It became empty.', askedAt: 1 }];
+    server.control.confirmations = [
+      { action: 'delete', source: 'main', hash: 'h', objects: [WEB], reason: 'It became empty.', askedAt: 1 },
+    ];
     assert.match(await answering('confirm', ''), /Nothing was confirmed/);
     assert.match(await answering('confirm', 'yes'), /Confirmed: 1 object will be deleted/);
     assert.equal(server.control.confirmations.length, 0);

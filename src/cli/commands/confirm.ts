@@ -1,11 +1,12 @@
-// lockstep confirm: shows what a source would delete, asks, and confirms exactly that list.
+// lockstep confirm: shows what waits for a person (deletions of a source, a new root volume or a restart of an instance), asks, and
+// confirms exactly that.
 import type { Confirmation } from '../../api/types.ts';
 import { askYes } from '../ask.ts';
 import type { Define } from '../context.ts';
 import { ClientError, usageError } from '../errors.ts';
 import { EXIT } from '../exit-codes.ts';
-import { shortRef } from '../kind-words.ts';
-import type { Output } from '../output.ts';
+import { normalizeObject, shortRef } from '../kind-words.ts';
+import type { Output, StyleName } from '../output.ts';
 import { clean, plural } from '../text.ts';
 
 interface ConfirmOptions {
@@ -13,39 +14,64 @@ interface ConfirmOptions {
   readonly yes?: boolean;
 }
 
+const ACTIONS: Readonly<Record<Confirmation['action'], { readonly sign: string; readonly style: StyleName; readonly done: string }>> = {
+  delete: { sign: '-', style: 'red', done: 'deleted' },
+  recreate: { sign: '-/+', style: 'magenta', done: 'recreated' },
+  restart: { sign: '!', style: 'yellow', done: 'restarted' },
+};
+
 export const define: Define = (command, run) => {
   command
-    .argument('[source]', 'name of the source whose deletions are confirmed')
+    .argument('[source|object]', 'a source, for all that waits of its objects, or one object')
     .option('--all', 'confirm those of every source')
     .option('-y, --yes', 'do not ask')
-    .action((source: string | undefined, options: ConfirmOptions) =>
+    .action((name: string | undefined, options: ConfirmOptions) =>
       run(async ({ client, output }) => {
         const waiting = await client.confirmations();
-        const chosen = source === undefined ? waiting : waiting.filter((one) => one.source === source);
+        const chosen = name === undefined ? waiting : waiting.filter((one) => one.source === name || isOf(one, name));
         if (chosen.length === 0) {
-          if (source !== undefined) throw new ClientError(`Nothing of source "${source}" waits for a confirmation.`);
+          if (name !== undefined) throw new ClientError(`Nothing of "${name}" waits for a confirmation.`);
           if (!(await output.data([]))) output.done('Nothing waits for a confirmation.');
           return EXIT.done;
         }
         if (output.format === 'table') for (const one of chosen) show(one, output);
-        if (chosen.length > 1 && options.all !== true) {
-          throw usageError('More than one source waits for a confirmation.', 'Name one, or give --all.');
+        if (name === undefined && chosen.length > 1 && options.all !== true) {
+          throw usageError('More than one confirmation is waited for.', 'Name a source or an object, or give --all.');
         }
-        const count = plural(
-          chosen.reduce((sum, one) => sum + one.objects.length, 0),
-          'object',
-        );
-        if (options.yes !== true && !(await askYes(`Delete ${count}?`))) throw new ClientError('Nothing was confirmed.');
+        if (options.yes !== true && !(await askYes(`Agree that ${summary(chosen)}?`))) throw new ClientError('Nothing was confirmed.');
         const confirmed: Confirmation[] = [];
         // The hash is that of the list shown above: a list that has changed meanwhile is refused.
         for (const one of chosen) confirmed.push(await client.confirm(one.source, one.hash));
-        if (!(await output.data(confirmed))) output.done(`Confirmed: ${count} will be deleted.`);
+        if (!(await output.data(confirmed))) output.done(`Confirmed: ${summary(chosen)}.`);
         return EXIT.done;
       }),
     );
 };
 
-function show(waiting: Confirmation, output: Output): void {
-  output.line(`Source "${clean(waiting.source)}" would delete ${plural(waiting.objects.length, 'object')}. ${clean(waiting.reason)}`);
-  for (const ref of waiting.objects) output.line(`  ${output.style('red', '-')} ${clean(shortRef(ref))}`);
+/** It is about this one object; a list of deletions is a source's. */
+function isOf({ action, objects: [ref] }: Confirmation, name: string): boolean {
+  if (action === 'delete' || ref === undefined) return false;
+  if (ref.name === name) return true;
+  const normal = name.includes('/') ? normalizeObject(name) : name;
+  return normal === shortRef(ref) || normal === [ref.kind, ref.project, ref.parent, ref.name].join('/');
+}
+
+/** `3 objects will be deleted, 1 object will be restarted` */
+function summary(chosen: readonly Confirmation[]): string {
+  const parts = [...Map.groupBy(chosen, (one) => one.action)].map(([action, group]) => {
+    const count = group.reduce((sum, one) => sum + one.objects.length, 0);
+    return `${plural(count, 'object')} will be ${ACTIONS[action].done}`;
+  });
+  return parts.join(', ');
+}
+
+function show({ action, source, objects, reason }: Confirmation, output: Output): void {
+  const { sign, style, done } = ACTIONS[action];
+  const signed = (at: number): string => `  ${output.style(style, sign)} ${clean(shortRef(objects[at]!))}`;
+  if (action === 'delete') {
+    output.line(`Source "${clean(source)}" would delete ${plural(objects.length, 'object')}. ${clean(reason)}`);
+    for (const at of objects.keys()) output.line(signed(at));
+  } else {
+    output.line(`${clean(shortRef(objects[0]!))} would be ${done}. ${clean(reason)}`);
+  }
 }

@@ -15,7 +15,7 @@ import {
 import { findKind } from '../kind-words.ts';
 
 interface SchemaNode {
-  readonly type?: string;
+  readonly type?: string | readonly string[];
   readonly description?: string;
   readonly properties?: Readonly<Record<string, SchemaNode>>;
   readonly required?: readonly string[];
@@ -77,12 +77,17 @@ function ofField(kind: KindName, spec: SchemaNode, path: readonly string[]): Exp
     node = next;
   }
   const facts = {
-    type: node.enum === undefined ? (node.type ?? 'text') : `one of ${node.enum.map(String).join(', ')}`,
+    type: node.enum === undefined ? typeText(node.type) : `one of ${node.enum.map(String).join(', ')}`,
     ...(needed ? { required: 'yes' } : {}),
     ...(node.default === undefined ? {} : { default: JSON.stringify(node.default) }),
     ...(node.examples === undefined ? {} : { example: node.examples.map(String).join(', ') }),
   };
   return { subject: `${kind}.${path.join('.')}`, description: node.description ?? '', facts, members: membersOf(node) };
+}
+
+function typeText(type: SchemaNode['type']): string {
+  if (type === undefined) return 'text';
+  return typeof type === 'string' ? type : type.join(' or ');
 }
 
 function membersOf(node: SchemaNode): Record<string, string> {

@@ -46,6 +46,11 @@ const create: Appliers<InstanceChangeTable>['create'] = async (host, ref, { targ
   return 'done';
 };
 
+const buryRoot: Appliers<InstanceChangeTable>['buryRoot'] = async (host, ref, { tombstone }, run) => {
+  await run.step('bury the root', () => host.storage.buryVolume(tombstone.pool, rootVolume(ref), tombstone.name, run.signal));
+  return 'done';
+};
+
 const undo: Appliers<InstanceChangeTable>['undo'] = async (host, ref, { pool, volume }, run) => {
   if (volume) await run.step('volume', () => host.storage.deleteVolume(pool, rootVolume(ref), run.signal));
   await run.step('undefine', () => host.lxc.undefine(lxcName(ref)));
@@ -127,5 +132,6 @@ export const appliers: Appliers<InstanceChangeTable> = {
   kill,
   freeze,
   unfreeze,
+  buryRoot,
   delete: remove,
 };

@@ -2,7 +2,7 @@
 import type { KnobWrite } from '../../host/cgroup/knobs.ts';
 import type { DhcpHostEntry } from '../../host/devices/device-spec.ts';
 import type { RootfsFile } from '../../host/ports/lxc.ts';
-import type { Changes } from '../changes.ts';
+import type { Buries, Changes } from '../changes.ts';
 import type { FieldChange } from '../kind.ts';
 import type { Target } from './render.ts';
 
@@ -12,7 +12,7 @@ export interface DhcpKey {
 }
 
 /** Why an instance that runs is stopped. */
-export type StopReason = 'state' | 'restart';
+export type StopReason = 'state' | 'restart' | 'recreate';
 
 export interface InstanceChangeTable {
   /** Makes it, or finishes what a crash left half-made. */
@@ -24,7 +24,7 @@ export interface InstanceChangeTable {
     seed: readonly RootfsFile[];
     /** The tombstone its root volume is brought back from (undelete). */
     revive: string | undefined;
-    because: 'absent' | 'half-made' | 'root lost';
+    because: 'absent' | 'half-made' | 'root lost' | 'recreate';
     /** What it is made with, for people. */
     fields: readonly FieldChange[];
   };
@@ -45,7 +45,10 @@ export interface InstanceChangeTable {
   shutdown: { because: StopReason; fields: readonly FieldChange[]; timeoutMs: number };
   kill: { because: StopReason; afterMs: number };
   freeze: {};
-  unfreeze: {};
+  /** `because`: to be stopped. */
+  unfreeze: { because?: StopReason };
+  /** Takes its root volume out of use, to be made anew; it can still be brought back. */
+  buryRoot: Buries & { fields: readonly FieldChange[] };
   delete: {
     /** Where its root volume goes; undefined when it has none. */
     tombstone: { readonly pool: string; readonly name: string } | undefined;

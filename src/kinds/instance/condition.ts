@@ -4,11 +4,14 @@ import { AppError } from '../../core/errors.ts';
 import { limitGaps } from '../../host/cgroup/knobs.ts';
 import type { Facts, Readiness, Recorded } from '../kind.ts';
 import { type InstanceActual, isUp } from './actual.ts';
+import { compareExpanded, needingRestart } from './compare.ts';
 import { type Files, filesOf, isForeign } from './diff.ts';
 import { imageFacts, poolHasQuotas } from './neighbours.ts';
 import { decideStart } from './power.ts';
+import { fingerprinted } from './record.ts';
 import type { InstanceSpec } from './spec.ts';
 import { baseOf, makeTarget, poolRef } from './target.ts';
+import { fieldsText, mayRecreate, mayRestart, replacementOf } from './update-rules.ts';
 
 export function condition(spec: InstanceSpec, actual: InstanceActual, recorded: Recorded, facts: Facts): Readiness {
   return { ...readiness(spec, actual, recorded, facts), running: actual.power === 'Running' };
@@ -19,10 +22,10 @@ function readiness(spec: InstanceSpec, actual: InstanceActual, recorded: Recorde
     const message = 'A container of this name that is not ours lies in the instances directory; it is left alone.';
     return { ready: false, reason: 'ForeignContainer', message };
   }
-  const replace = replaceMessage(spec, actual);
-  if (replace !== undefined) return { ready: false, reason: 'RecreateNeedsConfirm', message: replace };
   const files = filesNow(spec, actual, recorded, facts);
   if (files instanceof AppError) return { ready: false, reason: 'DeviceMissing', message: files.message };
+  const waits = waiting(spec, actual, recorded, facts);
+  if (waits !== undefined) return waits;
   const power = powerReadiness(spec, actual, recorded, facts);
   const notes = notesOn(spec, actual, files?.leftOut ?? {}, facts);
   if (!power.ready || notes.length === 0) return power;
@@ -38,18 +41,29 @@ function powerReadiness(spec: InstanceSpec, actual: InstanceActual, recorded: Re
   return { ready: false, reason: 'Stopped', message: 'It is stopped.' };
 }
 
-/** Image and pool are pinned once the instance is made: another one would replace its root volume, and that is never done unasked. */
-function replaceMessage(spec: InstanceSpec, { record }: InstanceActual): string | undefined {
-  if (record?.stage !== 'made') return undefined;
-  const changes = [
-    record.image.name === spec.image.name ? undefined : `image "${spec.image.name}" instead of "${record.image.name}"`,
-    record.pool === spec.root.pool ? undefined : `pool "${spec.root.pool}" instead of "${record.pool}"`,
-  ].filter((text) => text !== undefined);
-  if (changes.length === 0) return undefined;
-  return (
-    `Its manifest now asks for ${changes.join(' and ')}, which needs a new root volume. It runs on as it is. ` +
-    'To replace it, delete the instance and declare it again; to keep it, take the change back.'
-  );
+/** It runs on as it is, because a new root volume or a restart is never given to it unasked (`spec.update`). */
+function waiting(spec: InstanceSpec, actual: InstanceActual, recorded: Recorded, facts: Facts): Readiness | undefined {
+  const usable = { ready: false, usable: true } as const;
+  const replacement = replacementOf(spec, actual, facts);
+  if (replacement !== undefined) {
+    const asksFor = `Its manifest asks for a new root volume (${fieldsText(replacement.fields)}).`;
+    const permission = mayRecreate(spec, replacement, actual, recorded);
+    if (permission.may === 'never') {
+      const message = `${asksFor} It is never recreated (update.recreate) and stays as it is.`;
+      return { ...usable, reason: 'RecreateNever', message };
+    }
+    if (permission.may === 'later') {
+      const { waitsFor, rule } = permission.hold;
+      return { ...usable, reason: rule, message: `${asksFor} It stays as it is and waits for ${waitsFor}.` };
+    }
+  }
+  if (actual.started === undefined || !isUp(actual)) return undefined;
+  const wanted = { config: fingerprinted(recorded.uid, spec.config), devices: spec.devices };
+  const restart = needingRestart(compareExpanded(actual.started.document.spec, wanted));
+  const permission = mayRestart(spec, restart, actual.started.document.spec, wanted, recorded);
+  if (permission.may !== 'later') return undefined;
+  const message = `It runs without ${fieldsText(restart)}, which takes a restart, and waits for ${permission.hold.waitsFor}.`;
+  return { ...usable, reason: 'RestartNeeded', message };
 }
 
 /** Its files as they should be now, for what they say about devices. */
@@ -70,7 +84,7 @@ function notesOn(spec: InstanceSpec, actual: InstanceActual, leftOut: Readonly<R
   const declared = imageFacts(spec.image, facts);
   const made = actual.record?.image.fingerprint;
   if (declared !== undefined && made !== undefined && declared.fingerprint !== made) {
-    const message = `It was made from image "${spec.image.name}" as it was before (${made.slice(0, 12)}); delete it and declare it again to use the new one.`;
+    const message = `It was made from image "${spec.image.name}" as it was before (${made.slice(0, 12)}); it gets the new one when it is recreated (update.image: Follow).`;
     notes.push({ reason: 'ImageOutdated', message });
   }
   const gaps = limitGaps(spec.limits, facts.host);

@@ -1,13 +1,13 @@
 // Changes of an instance in words, for plan, audit log and events. Never a secret: values of secret keys are not in the fields.
 import { basename } from 'node:path';
-import type { Described, FieldChange } from '../kind.ts';
+import type { Described, FieldChange, Verdict } from '../kind.ts';
 import { formatSize } from '../../core/units.ts';
-import type { InstanceChange } from './changes.ts';
+import type { InstanceChange, StopReason } from './changes.ts';
 
 export function describe(change: InstanceChange): Described {
   switch (change.do) {
     case 'create':
-      return { verdict: change.because === 'absent' ? 'create' : 'repair', summary: createSummary(change), fields: change.fields };
+      return { verdict: CREATE_VERDICTS[change.because], summary: createSummary(change), fields: change.fields };
     case 'undo':
       return { verdict: 'repair', summary: `remove what is half-made in pool "${change.pool}": ${change.because}`, fields: [] };
     case 'configure':
@@ -26,26 +26,45 @@ export function describe(change: InstanceChange): Described {
       return { verdict: 'power', summary: `start, because ${change.because}`, fields: [] };
     case 'shutdown':
       return {
-        verdict: change.because === 'restart' ? 'restart' : 'power',
-        summary: change.because === 'restart' ? 'shut down, to start with what has changed' : 'shut down',
+        verdict: stopVerdict(change.because),
+        summary: STOP_SUMMARIES[change.because],
         fields: change.fields,
-        ...(change.because === 'restart' ? { shutdownLimitMs: change.timeoutMs } : {}),
+        ...(change.because === 'state' ? {} : { shutdownLimitMs: change.timeoutMs }),
       };
+    case 'buryRoot':
+      return { verdict: 'recreate', summary: burySummary(change), fields: change.fields };
     case 'kill':
       return { verdict: 'power', summary: `stop by force: it did not shut down within ${change.afterMs / 1000} s`, fields: [] };
     case 'freeze':
       return { verdict: 'power', summary: 'freeze', fields: [] };
     case 'unfreeze':
-      return { verdict: 'power', summary: 'unfreeze', fields: [] };
+      return { verdict: stopVerdict(change.because ?? 'state'), summary: 'unfreeze', fields: [] };
     default:
       return { verdict: 'delete', summary: deleteSummary(change), fields: [] };
   }
+}
+
+const CREATE_VERDICTS = { absent: 'create', 'half-made': 'repair', 'root lost': 'repair', recreate: 'recreate' } as const;
+
+const STOP_SUMMARIES: Readonly<Record<StopReason, string>> = {
+  state: 'shut down',
+  restart: 'shut down, to start with what has changed',
+  recreate: 'shut down, to get a new root volume',
+};
+
+function stopVerdict(because: StopReason): Verdict {
+  return because === 'state' ? 'power' : because;
+}
+
+function burySummary({ tombstone }: Extract<InstanceChange, { do: 'buryRoot' }>): string {
+  return `take its root volume out of use; it stays as a tombstone in pool "${tombstone.pool}"`;
 }
 
 function createSummary({ image, pool, revive, because }: Extract<InstanceChange, { do: 'create' }>): string {
   if (revive !== undefined) return `bring it back from tombstone "${basename(revive)}" in pool "${pool}"`;
   const what = `create from image "${image}" in pool "${pool}"`;
   if (because === 'absent') return what;
+  if (because === 'recreate') return `make its root volume anew from image "${image}" in pool "${pool}"`;
   return because === 'half-made' ? `finish what is half-made: ${what}` : `${what}: its root volume is gone`;
 }
 

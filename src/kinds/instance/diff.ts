@@ -21,6 +21,7 @@ import { fingerprinted } from './record.ts';
 import { render, type Rendered, type Target, targetHostPaths, targetLeases } from './render.ts';
 import type { InstanceSpec } from './spec.ts';
 import { baseOf, makeTarget, poolRef } from './target.ts';
+import { heldSteps, mayRecreate, mayRestart, type Replacement, replacementOf } from './update-rules.ts';
 
 type Input = DiffInput<InstanceSpec, InstanceActual>;
 type Step = PlannedStep<InstanceChange>;
@@ -63,10 +64,10 @@ function unfinished(actual: InstanceActual): 'half-made' | 'root lost' | undefin
 function creation(
   spec: InstanceSpec,
   actual: InstanceActual | undefined,
-  because: 'absent' | 'half-made' | 'root lost',
+  because: 'absent' | 'half-made' | 'root lost' | 'recreate',
   { ref, recorded, facts }: Input,
 ): Step[] {
-  const lost = because === 'root lost';
+  const lost = because === 'root lost' || because === 'recreate';
   // A lost root is made anew from what is declared now: the image it was made from may be gone.
   const base = baseOf(spec, lost ? undefined : actual, recorded, facts);
   const seed = cloudInitSeed(spec, recorded.uid, ref.name);
@@ -89,7 +90,7 @@ function creation(
       seed: seed?.files ?? [],
       revive: recorded.tombstone?.name,
       because,
-      fields: createdFields(spec, base.image),
+      fields: because === 'recreate' ? [] : createdFields(spec, base.image),
     },
   });
   return spec.state === 'Stopped' ? steps : [...steps, ...startSteps(spec, { because: 'it is declared to run' })];
@@ -103,6 +104,8 @@ function startSteps(spec: InstanceSpec, { because, notBefore }: { because: strin
 function converge(spec: InstanceSpec, actual: InstanceActual, input: Input): Step[] {
   const desired = { config: fingerprinted(input.recorded.uid, spec.config), devices: spec.devices };
   const restart = actual.started === undefined ? [] : needingRestart(compareExpanded(actual.started.document.spec, desired));
+  const replacement = replacementOf(spec, actual, input.facts);
+  const recreate = replacement === undefined ? undefined : mayRecreate(spec, replacement, actual, input.recorded);
   const decided = decideTarget(spec, actual, input, restart);
   if (decided === undefined) return [];
   const { target, seed, power } = decided;
@@ -110,17 +113,44 @@ function converge(spec: InstanceSpec, actual: InstanceActual, input: Input): Ste
   const steps = [...liveSteps(target, actual, input), ...configureSteps(target, isUp(actual) ? undefined : seed, files, actual, desired)];
   // Before a start, so that the guest gets its own address; else last: they wait for the network, and nothing else should for that.
   const leases = leaseSteps(target, actual);
+  if (replacement !== undefined && recreate?.may === 'now' && !(files instanceof AppError)) {
+    // What is down and to be made anew needs no new files before; what a host path leads to is found out before its root is taken away.
+    const first = isUp(actual) || files === undefined ? steps : [];
+    return [...first, ...recreation(spec, replacement, actual, input)];
+  }
+  // Last of all: until it may be, everything else goes on.
+  const later =
+    replacement !== undefined && recreate?.may === 'later' ? heldSteps(recreation(spec, replacement, actual, input), recreate.hold) : [];
   if (!isUp(actual)) {
     const decision = spec.state === 'Stopped' ? undefined : decideStart(power);
-    return [...steps, ...leases, ...(decision?.start === true ? startSteps(spec, decision) : [])];
+    return [...steps, ...leases, ...(decision?.start === true ? startSteps(spec, decision) : []), ...later];
   }
-  if (spec.state === 'Stopped') return [...steps, ...stopSteps('state', [], spec, actual, input), ...leases];
+  if (spec.state === 'Stopped') return [...steps, ...stopSteps('state', [], spec, actual, input), ...leases, ...later];
   // It is not taken down for what cannot be given to it anyway.
-  if (restart.length === 0 || files instanceof AppError) return [...steps, ...thaw(spec, actual), ...leases];
+  if (restart.length === 0 || files instanceof AppError) return [...steps, ...thaw(spec, actual), ...leases, ...later];
   const stop = stopSteps('restart', restart, spec, actual, input);
   if (stop.length === 0) return [...steps, ...leases];
   const reseed = seed === undefined ? [] : configureSteps({ ...target, seed: seed.hash }, seed, files, actual, desired);
-  return [...steps, ...stop, ...reseed, ...leases, ...startSteps(spec, { because: 'it was stopped to be changed' })];
+  const restarting = [...stop, ...reseed, ...startSteps(spec, { because: 'it was stopped to be changed' })];
+  const permission = mayRestart(spec, restart, actual.started!.document.spec, desired, input.recorded);
+  if (permission.may === 'now')
+    return [...steps, ...stop, ...reseed, ...leases, ...restarting.slice(stop.length + reseed.length), ...later];
+  // One word is enough: a new root comes with a restart.
+  const held = later.length > 0 || permission.may === 'never' ? later : heldSteps(restarting, permission.hold);
+  return [...steps, ...thaw(spec, actual), ...leases, ...held];
+}
+
+/** Takes it down and its root out of use, and makes it anew. Everything that it has been given stays: ids, MACs, addresses, uid. */
+function recreation(spec: InstanceSpec, replacement: Replacement, actual: InstanceActual, input: Input): Step[] {
+  const { recorded, facts } = input;
+  const up = isUp(actual);
+  const stop = up ? stopSteps('recreate', replacement.fields, spec, actual, input) : [];
+  if (up && stop.length === 0) return [];
+  const { volume } = actual;
+  const tombstone = volume.is === 'there' ? { pool: volume.pool, name: `${recorded.uid}.${facts.now}` } : undefined;
+  const fields = up ? [] : replacement.fields;
+  const bury: Step[] = tombstone === undefined ? [] : [{ change: { do: 'buryRoot', tombstone, fields } }];
+  return [...stop, ...bury, ...creation(spec, actual, 'recreate', input)];
 }
 
 function thaw(spec: InstanceSpec, actual: InstanceActual): Step[] {
@@ -139,7 +169,7 @@ function stopSteps(because: StopReason, fields: readonly FieldChange[], spec: In
   if (waiting === undefined && (actual.power === 'Stopping' || actual.power === 'Starting')) return [];
   const shutdown: Step = { change: { do: 'shutdown', because, fields, timeoutMs: spec.shutdownTimeoutMs } };
   // A frozen process gets no signal.
-  return actual.power === 'Frozen' ? [{ change: { do: 'unfreeze' } }, shutdown] : [shutdown];
+  return actual.power === 'Frozen' ? [{ change: { do: 'unfreeze', because } }, shutdown] : [shutdown];
 }
 
 interface Decided {

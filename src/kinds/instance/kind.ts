@@ -15,7 +15,7 @@ import { poolRef } from './target.ts';
 
 function needs(spec: InstanceSpec): readonly Need[] {
   const found: Need[] = [
-    { ref: spec.image, condition: 'Present', only: 'create', field: 'image' },
+    { ref: spec.image, condition: 'Present', only: 'making', field: 'image' },
     { ref: poolRef(spec.root.pool), condition: 'Present', field: `devices.${spec.root.device}.pool` },
   ];
   for (const device of spec.deviceList) {
@@ -31,13 +31,21 @@ function waitsForNeeds(change: InstanceChange): boolean {
     case 'create':
     case 'start':
     case 'setDhcpHosts':
+    case 'buryRoot':
       return true;
     case 'shutdown':
     case 'kill':
-      return change.because === 'restart';
+      return change.because !== 'state';
+    case 'unfreeze':
+      return change.because !== undefined && change.because !== 'state';
     default:
       return false;
   }
+}
+
+/** From the stop on that leads to a new root: what it is made from has to be there before it is taken down. */
+function makes(change: InstanceChange): boolean {
+  return change.do === 'create' || change.do === 'buryRoot' || ('because' in change && change.because === 'recreate');
 }
 
 function holds(change: InstanceChange, now: Observed<InstanceActual>): boolean {
@@ -47,6 +55,7 @@ function holds(change: InstanceChange, now: Observed<InstanceActual>): boolean {
   switch (change.do) {
     case 'create':
     case 'undo':
+    case 'buryRoot':
       return !up;
     case 'start':
       return actual !== undefined && !up;
@@ -121,6 +130,7 @@ export const instanceKind: Kind<InstanceSpec, InstanceActual, InstanceChange> = 
   describe,
   deadlineMs,
   waitsForNeeds,
+  makes,
   condition,
   details,
   redact,

@@ -10,10 +10,11 @@ import { type Expanded, expandInstance } from '../../schemas/merge.ts';
 import type { Problem } from '../../schemas/problem.ts';
 import { type OptionKey, optionValue, type OptionValue } from '../../schemas/registry.ts';
 import type { InstanceManifest } from '../../schemas/kinds/instance.ts';
+import { parseMaxUnavailable } from '../../schemas/kinds/update.ts';
 import type { Lookup, Resolved } from '../kind.ts';
 import { settingProblem } from './config-text.ts';
 import { resolveDevices } from './resolve-devices.ts';
-import type { CloudInitSpec, Dependency, InstanceSpec } from './spec.ts';
+import type { CloudInitSpec, Dependency, InstanceSpec, UpdateRules } from './spec.ts';
 
 export function resolve(document: ManifestDocument, lookup: Lookup): Resolved<InstanceSpec> {
   const expanded = expandInstance(document, lookup);
@@ -29,6 +30,7 @@ export function resolve(document: ManifestDocument, lookup: Lookup): Resolved<In
     profiles: expanded.profiles.map((profile) => profile.name),
     state: manifest.state ?? 'Running',
     restart: manifest.restart?.policy ?? 'Always',
+    update: updateRules(manifest),
     ...typed,
     protect: manifest.protect === true || typed.protect,
     config: expanded.config,
@@ -53,9 +55,19 @@ function dependencies(manifest: InstanceManifest, document: ManifestDocument): D
   }));
 }
 
+/** `Window` and a wrong number are refused before anything is resolved. */
+function updateRules({ update = {} }: InstanceManifest): UpdateRules {
+  return {
+    restart: update.restart === 'Manual' ? 'Manual' : 'Auto',
+    recreate: update.recreate ?? 'Confirm',
+    followImage: update.image === 'Follow',
+    maxUnavailable: (update.maxUnavailable === undefined ? undefined : parseMaxUnavailable(update.maxUnavailable)) ?? { percent: 10 },
+  };
+}
+
 type TypedConfig = Omit<
   InstanceSpec,
-  'image' | 'profiles' | 'state' | 'restart' | 'config' | 'devices' | 'root' | 'deviceList' | 'dependsOn'
+  'image' | 'profiles' | 'state' | 'restart' | 'update' | 'config' | 'devices' | 'root' | 'deviceList' | 'dependsOn'
 >;
 
 function resolveConfig(document: ManifestDocument, expanded: Expanded, problems: Problem[]): TypedConfig | undefined {

@@ -3,11 +3,21 @@ import type { ResourceRef } from '../../core/ref.ts';
 import type { SoftHard } from '../../core/units.ts';
 import type { LimitSpec } from '../../host/cgroup/knobs.ts';
 import type { DeviceSpec } from '../../host/devices/device-spec.ts';
+import type { MaxUnavailable } from '../../schemas/kinds/update.ts';
 
 export type InstanceState = 'Running' | 'Stopped' | 'Frozen';
 
 /** What to do when the instance ends without being asked to. */
 export type RestartPolicy = 'Always' | 'OnFailure' | 'Never';
+
+/** How far a change may go by itself. */
+export interface UpdateRules {
+  readonly restart: 'Auto' | 'Manual';
+  readonly recreate: 'Confirm' | 'Auto' | 'Never';
+  /** An image that was built or imported anew is followed. */
+  readonly followImage: boolean;
+  readonly maxUnavailable: MaxUnavailable;
+}
 
 export interface RootDisk {
   /** Name of the device that has the path `/`. */
@@ -37,6 +47,7 @@ export interface InstanceSpec {
   readonly profiles: readonly string[];
   readonly state: InstanceState;
   readonly restart: RestartPolicy;
+  readonly update: UpdateRules;
   /** Deletion is refused: `spec.protect` or `security.protection.delete`. */
   readonly protect: boolean;
   /** LXD's maps after the merge of profiles; empty values are gone. */

@@ -23,7 +23,10 @@ export interface Base {
 export function baseOf(spec: InstanceSpec, actual: InstanceActual | undefined, recorded: Recorded, facts: Facts): Base {
   const declared = imageFacts(spec.image, facts);
   const record = actual?.record;
-  if (record?.stage === 'made') return { pool: record.pool, image: record.image };
+  if (record?.stage === 'made') {
+    // The same image under another name, or with other properties: nothing has to be made anew for that.
+    return { pool: record.pool, image: declared?.fingerprint === record.image.fingerprint ? declared : record.image };
+  }
   const volume = actual?.volume;
   if (record === undefined && volume?.is === 'there' && volume.reading.complete && volume.reading.image !== undefined) {
     const same = declared?.fingerprint === volume.reading.image ? declared : undefined;

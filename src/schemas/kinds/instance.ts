@@ -1,6 +1,7 @@
 // Instance: a system container. `config` and `devices` speak LXD; what LXD has no word for stands beside them.
 import { type Static, Type } from 'typebox';
 import { closed, configMap, deviceMap, line } from './common.ts';
+import { updateSchema } from './update.ts';
 
 const dependency = closed(
   {
@@ -45,6 +46,7 @@ export const instanceSpecSchema = closed(
     devices: Type.Optional(deviceMap),
     dependsOn: Type.Optional(Type.Array(dependency, { maxItems: 64, description: 'What has to be up before this instance is started.' })),
     restart: Type.Optional(restart),
+    update: Type.Optional(updateSchema),
     protect: Type.Optional(Type.Boolean({ default: false, description: 'Refuse to delete it, also when its manifest is removed.' })),
   },
   'What the instance should be.',

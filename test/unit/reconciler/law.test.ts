@@ -199,6 +199,98 @@ describe('the law, with real kinds', () => {
     await engine.reconciler.close();
   });
 
+  test(
+    'a recreate that was agreed to, interrupted at every boundary: same ids, old root buried, asked once',
+    { timeout: 60_000 },
+    async () => {
+      const slow = FOUNDATION.replace(
+        'kind: StoragePool',
+        'kind: StoragePool\nmetadata: { name: slow }\nspec: { driver: dir }\n---\napiVersion: lockstep/v1\nkind: StoragePool',
+      );
+      const moved = web().replace('image: busybox,', 'image: busybox, devices: { root: { type: disk, path: /, pool: slow } },');
+      const key = 'Instance/default/-/web' as never;
+      for (let killAt = 1; ; killAt++) {
+        const host = new MemoryHost();
+        const first = await run({ 'a.yaml': slow + web() }, { host });
+        await settled(first, 'the start');
+        const { uid } = first.reconciler.tracker.objects.get(key)!.row;
+        const allocations = new Map(first.ledger.allocations.of(uid));
+        first.write('a.yaml', slow + moved);
+        await first.until(() => first.control.status().confirmations.length === 1, 'the question');
+        await first.idle();
+        assert.match(first.control.status().objects.find(({ ref }) => ref.name === 'web')!.summary, /RecreateNeedsConfirm/);
+        assert.deepEqual([...host.lxc.facts.monitors.keys()], ['web'], 'it runs on');
+        await first.reconciler.close();
+
+        let count = 0;
+        let dying = false;
+        const second = await run({ 'a.yaml': slow + moved }, { host, ledger: first.ledger }, () => {
+          if (dying && ++count >= killAt) throw new Killed();
+        });
+        await second.idle();
+        const [asked] = second.control.status().confirmations;
+        assert.equal(asked?.action, 'recreate', 'it is asked across a restart');
+        await assert.rejects(second.control.confirm('dir', '0'.repeat(64), 'uid:0'), { code: 'CONFIRMATION_STALE' });
+        dying = true;
+        await second.control.confirm('dir', asked.hash, 'uid:0');
+        await second.until(() => count >= killAt || second.control.status().settled, 'the kill');
+        const died = count >= killAt;
+        await second.reconciler.close();
+        const last = died ? await run({ 'a.yaml': slow + moved }, { host, ledger: first.ledger }) : second;
+        if (died) await settled(last, `convergence after boundary ${killAt}`);
+        assert.deepEqual(last.control.status().confirmations, []);
+        assert.deepEqual(first.ledger.consents.all(), [], 'the word is used up');
+        assert.equal(last.reconciler.tracker.objects.get(key)!.row.uid, uid);
+        assert.deepEqual(new Map(first.ledger.allocations.of(uid)), allocations);
+        assert.deepEqual(
+          [...host.storage.volumesOf('slow').keys()].filter((name) => name.startsWith('containers/')),
+          ['containers/web'],
+        );
+        assert.deepEqual((await host.storage.listTombstones('fast')).length, 1);
+        const rows = first.ledger.tombstones.all();
+        // One more when it was killed between writing it down and doing it.
+        assert.ok(rows.length >= 1 && rows.length <= 2 && rows.every(({ why }) => why === 'replaced'));
+        assert.deepEqual(last.reconciler.tracker.objects.get(key)!.recorded.exits, []);
+        if (!died) {
+          assert.ok(killAt > 10, `${killAt - 1} boundaries`);
+          break;
+        }
+        await last.reconciler.close();
+      }
+    },
+  );
+
+  test('a former root is not what a deleted instance comes back with, and one that exists is not undeleted', async () => {
+    const host = new MemoryHost();
+    const auto = (pool: string): string =>
+      web().replace(
+        'image: busybox,',
+        `image: busybox, update: { recreate: Auto }, devices: { root: { type: disk, path: /, pool: ${pool} } },`,
+      );
+    const slow = 'apiVersion: lockstep/v1\nkind: StoragePool\nmetadata: { name: slow }\nspec: { driver: dir }\n---\n';
+    const engine = await run({ 'a.yaml': FOUNDATION + slow }, { host });
+    const apply = (pool: string) => engine.control.apply([{ path: 'x.yaml', text: auto(pool) }], { actor: 'uid:0' });
+    await apply('fast');
+    await settled(engine, 'convergence');
+    await apply('slow');
+    await engine.until(() => engine.control.status().settled && engine.ledger.tombstones.all().length === 1, 'the new root');
+    const ref = { kind: 'Instance', project: 'default', parent: '-', name: 'web' } as const;
+    await assert.rejects(engine.control.undelete(ref, 'uid:0'), { code: 'CONFLICT' });
+    await engine.control.delete(ref, 'uid:0');
+    await engine.until(() => !engine.reconciler.tracker.objects.has('Instance/default/-/web' as never), 'the deletion');
+    await engine.control.undelete(ref, 'uid:0');
+    await settled(engine, 'the return');
+    assert.deepEqual(
+      [...host.storage.volumesOf('slow').keys()].filter((name) => name.startsWith('containers/')),
+      ['containers/web'],
+    );
+    assert.deepEqual(
+      engine.ledger.tombstones.all().map(({ why, pool }) => [why, pool]),
+      [['replaced', 'fast']],
+    );
+    await engine.reconciler.close();
+  });
+
   test('an expired tombstone is removed for good, and what it had allocated is free again', async () => {
     const host = new MemoryHost();
     const engine = await run({ 'a.yaml': FOUNDATION, 'b.yaml': web() }, { host });

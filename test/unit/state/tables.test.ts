@@ -179,7 +179,7 @@ test('pruning keeps the newest closed intents of each object and every open one'
 });
 
 test('stored documents, tombstones, confirmations, overrides and operations come back as they were put', () => {
-  withLedger(({ documents, tombstones, confirmations, overrides, operations }) => {
+  withLedger(({ documents, tombstones, confirmations, consents, overrides, operations }) => {
     const ref = makeRef('StorageVolume', 'data', { parent: 'fast' });
     const document = { ref, source: 'api', text: 'kind: StorageVolume\n', updatedAt: 1 };
     documents.put({ ...document, text: 'old' });
@@ -213,6 +213,14 @@ test('stored documents, tombstones, confirmations, overrides and operations come
     assert.deepEqual(confirmations.all(), [confirmed]);
     confirmations.remove('main');
     assert.deepEqual(confirmations.all(), []);
+
+    const consent = { uid: 'u1', action: 'restart', hash: 'h', reason: 'r', askedAt: 5, confirmedAt: null, confirmedBy: null } as const;
+    consents.put({ ...consent, action: 'recreate' });
+    consents.put(consent);
+    consents.put({ ...consent, uid: 'u2', confirmedAt: 6, confirmedBy: 'uid:0' });
+    assert.deepEqual(consents.all(), [consent, { ...consent, uid: 'u2', confirmedAt: 6, confirmedBy: 'uid:0' }]);
+    consents.remove('u2');
+    assert.deepEqual(consents.all(), [consent]);
 
     const override = { id: 'o', ref, patch: '{}', owner: 'uid:0', reason: 'test', createdAt: 1, expiresAt: 2 };
     overrides.put(override);

@@ -201,7 +201,7 @@ describe('the root disk', () => {
     assert.ok(!done.includes('create') && !done.includes('shutdown'), done.join());
     const { ready, reason, message } = await bench.condition();
     assert.deepEqual([ready, reason], [false, 'RecreateNeedsConfirm']);
-    assert.match(message, /pool "slow" instead of "fast"/);
+    assert.match(message, /pool: fast -> slow/);
   });
 
   it('may get another device name without a restart', async () => {

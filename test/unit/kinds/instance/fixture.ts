@@ -106,6 +106,8 @@ export class Bench {
   exits: number[] = [];
   tombstone: Recorded['tombstone'];
   firstLookSinceBoot = false;
+  /** Hash of what a person agreed to. */
+  agreed: string | undefined;
   bootId = 'boot-1';
   /** Steps left until the daemon is killed. */
   killAfter: number | undefined;
@@ -132,6 +134,7 @@ export class Bench {
       startedAt: undefined,
       firstLookSinceBoot: this.firstLookSinceBoot,
       ...(this.tombstone === undefined ? {} : { tombstone: this.tombstone }),
+      ...(this.agreed === undefined ? {} : { agreed: this.agreed }),
     };
   }
 
@@ -225,7 +228,11 @@ export class Bench {
           this.applied = JSON.parse(JSON.stringify(instanceKind.redact(this.desired, (secret) => `fp:${secret.length}`)));
         return done;
       }
-      for (const { change, notBefore } of steps) {
+      for (const { change, notBefore, hold } of steps) {
+        if (hold !== undefined) {
+          if (change === steps[0]!.change) return done;
+          break;
+        }
         if (notBefore !== undefined && notBefore > this.now) this.now = notBefore;
         const seen = await this.observe();
         if (!instanceKind.holds(change, seen)) break;
