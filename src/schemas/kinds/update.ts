@@ -1,5 +1,5 @@
 // `update` of an instance: how far a change of its manifest may go by itself.
-import { type Static, Type } from 'typebox';
+import { Type } from 'typebox';
 import { closed } from './common.ts';
 
 export const updateSchema = closed(
@@ -37,8 +37,6 @@ export const updateSchema = closed(
   },
   'How far a change of its manifest may go by itself.',
 );
-
-export type UpdateManifest = Static<typeof updateSchema>;
 
 /** Instances at a time: a number, or a share of those that a revision touches. */
 export type MaxUnavailable = { readonly count: number } | { readonly percent: number };
