@@ -7,6 +7,8 @@ import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { importBusybox } from '../scripts/compare-lxd/busybox-image.ts';
 import { type LxdPeer, startPeer } from '../scripts/compare-lxd/peer.ts';
+import { LXD } from '../scripts/compare-lxd/program.ts';
+import { run } from '../src/host/run/run.ts';
 import { TestHost } from '../test/host/harness.ts';
 import { type LockstepRound, lockstepRound, median, prepare } from './lockstep-round.ts';
 import { machine } from './machine.ts';
@@ -39,7 +41,8 @@ async function prepareLxd(peer: LxdPeer): Promise<void> {
 /** Milliseconds of one lxd-benchmark. */
 async function benchmark(peer: LxdPeer, argv: readonly string[]): Promise<number> {
   const begun = performance.now();
-  const { code, stdout, stderr } = await peer.cli(argv, 'lxd-benchmark', LIMIT_MS);
+  const env = peer.program.environment(peer.inside);
+  const { code, stdout, stderr } = await run(['lxd-benchmark', ...argv], { env, timeoutMs: LIMIT_MS });
   assert.equal(code, 0, `${stdout}\n${stderr}`);
   return performance.now() - begun;
 }
@@ -62,7 +65,7 @@ const lxd: LxdRound[] = [];
 const ours: LockstepRound[] = [];
 let version: string;
 {
-  await using peer = await startPeer();
+  await using peer = await startPeer(LXD);
   await using host = new TestHost({});
   version = peer.version;
   await prepareLxd(peer);

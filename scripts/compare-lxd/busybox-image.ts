@@ -10,11 +10,11 @@ export async function importBusybox(peer: LxdPeer, alias: string): Promise<void>
   // LXD takes a creation date of 0 for a missing one. The archive's checksums are about its headers only.
   const at = tarball.indexOf('"creation_date":0');
   tarball.write('"creation_date":1', at, 'ascii');
-  const file = join(peer.dir, 'busybox.tar');
-  writeFileSync(file, tarball);
+  const file = 'busybox.tar';
+  writeFileSync(join(peer.dir, file), tarball);
   try {
     await peer.importImage(file, alias);
   } finally {
-    rmSync(file);
+    rmSync(join(peer.dir, file));
   }
 }

@@ -26,7 +26,7 @@ export function kept(value: Plain): Plain {
   const entries = Object.entries(value).filter(([key]) => !/^(?:volatile|image)\./.test(key) && !READ_ONLY_FIELDS.has(key));
   // Of projects, only those that are not the default one are in manifests; a document says it in every case.
   return Object.fromEntries(
-    entries.filter(([key, item]) => key !== 'project' || item !== 'default').map(([key, item]) => [key, kept(item)]),
+    entries.filter(([key, item]) => key !== 'project' || (item !== 'default' && item !== '')).map(([key, item]) => [key, kept(item)]),
   );
 }
 

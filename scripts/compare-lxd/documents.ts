@@ -1,5 +1,6 @@
 // Documents as the stock client prints them, of objects with many keys and devices. `lockstep convert` is tested on them.
 import { documentDifferences } from './convert-documents.ts';
+import type { RunResult } from '../../src/host/run/run.ts';
 import { importBusybox } from './busybox-image.ts';
 import type { Outcome } from './main.ts';
 import type { LxdPeer } from './peer.ts';
@@ -42,6 +43,26 @@ const PROFILES = {
   },
 } as const;
 
+/** With keys and options that LXD does not have. */
+const INCUS_PROFILES = {
+  fork: {
+    description: 'Keys of Incus',
+    config: {
+      'limits.cpu.nodes': '0',
+      'security.guestapi': 'false',
+      'agent.nic_config': 'true',
+      'snapshots.schedule': '@weekly, @monthly',
+      'user.octal': '0755',
+    },
+    devices: {
+      eth0: { type: 'nic', network: NETWORK, 'limits.priority': '3', 'queue.tx.length': '500', 'security.port_isolation': 'true' },
+      key: { type: 'usb', vendorid: '1050', serial: '0123' },
+      hot: { type: 'unix-hotplug', vendorid: '067b', required: 'false' },
+      root: { type: 'disk', path: '/', pool: 'cmp0', 'initial.user.mode': '0700' },
+    },
+  },
+} as const;
+
 const INSTANCE = {
   config: {
     'limits.memory': '512MiB',
@@ -60,30 +81,32 @@ const INSTANCE = {
   description: 'The shop',
 } as const;
 
-/** Which command prints which file. */
-const COMMANDS: Readonly<Record<string, readonly [program: string, ...argv: readonly string[]]>> = {
-  'instance.yaml': ['lxc', 'config', 'show', 'web'],
-  'instance-expanded.yaml': ['lxc', 'config', 'show', 'web', '--expanded'],
-  'instance-plain.yaml': ['lxc', 'config', 'show', 'plain'],
-  'profile-default.yaml': ['lxc', 'profile', 'show', 'default'],
-  'profile-app.yaml': ['lxc', 'profile', 'show', 'app'],
-  'network.yaml': ['lxc', 'network', 'show', NETWORK],
-  'network-unmanaged.yaml': ['lxc', 'network', 'show', 'lo'],
-  'storage.yaml': ['lxc', 'storage', 'show', 'cmp0'],
-  'volume-custom.yaml': ['lxc', 'storage', 'volume', 'show', 'cmp0', 'data'],
-  'volume-container.yaml': ['lxc', 'storage', 'volume', 'show', 'cmp0', 'container/web'],
-  'init-dump.yaml': ['lxd', 'init', '--dump'],
+/** Which command of the client prints which file. */
+const COMMANDS: Readonly<Record<string, readonly string[]>> = {
+  'instance.yaml': ['config', 'show', 'web'],
+  'instance-expanded.yaml': ['config', 'show', 'web', '--expanded'],
+  'instance-plain.yaml': ['config', 'show', 'plain'],
+  'profile-default.yaml': ['profile', 'show', 'default'],
+  'profile-app.yaml': ['profile', 'show', 'app'],
+  'network.yaml': ['network', 'show', NETWORK],
+  'network-unmanaged.yaml': ['network', 'show', 'lo'],
+  'storage.yaml': ['storage', 'show', 'cmp0'],
+  'volume-custom.yaml': ['storage', 'volume', 'show', 'cmp0', 'data'],
+  'volume-container.yaml': ['storage', 'volume', 'show', 'cmp0', 'container/web'],
 };
 
 export async function compareDocuments(peer: LxdPeer): Promise<Outcome> {
   await makeObjects(peer);
   const files: Record<string, string> = {};
-  for (const [file, [program, ...argv]] of Object.entries(COMMANDS)) {
-    const { stdout, stderr, code } = await peer.cli(argv, program);
-    if (code !== 0) throw new Error(`${program} ${argv.join(' ')}: ${stderr}`);
+  const keep = (file: string, { stdout, stderr, code }: RunResult): void => {
+    if (code !== 0) throw new Error(`${file}: ${stderr}`);
     // The peer's own directory has another name each time.
-    files[`documents/${file}`] = stdout.replaceAll(peer.dir, '/var/lib/lxd');
-  }
+    files[`documents/${file}`] = stdout.replaceAll(peer.inside, peer.program.usualDirectory);
+  };
+  for (const [file, argv] of Object.entries(COMMANDS)) keep(file, await peer.cli(argv));
+  const profiles = peer.program.name === 'Incus' ? Object.keys(INCUS_PROFILES) : [];
+  for (const name of profiles) keep(`profile-${name}.yaml`, await peer.cli(['profile', 'show', name]));
+  keep('init-dump.yaml', await peer.admin(['init', '--dump']));
   const differences = documentDifferences(files);
   return { differences, summary: `${Object.keys(files).length} documents`, files };
 }
@@ -120,6 +143,8 @@ async function makeObjects(peer: LxdPeer): Promise<void> {
     else await peer.make('profiles', { name, ...profile });
   }
   const source = { type: 'image', alias: 'busybox' };
+  if (peer.program.name === 'Incus')
+    for (const [name, profile] of Object.entries(INCUS_PROFILES)) await peer.make('profiles', { name, ...profile });
   await peer.must('POST', '/1.0/instances', { name: 'web', source, ...INSTANCE });
   await peer.must('POST', '/1.0/instances', { name: 'plain', source: { type: 'none' }, ephemeral: true });
 }

@@ -1,13 +1,14 @@
-// The distribution's LXD as a peer to compare with: a daemon of its own in a temporary directory, without networks or pools until asked
-// for, and everything removed at the end. Nothing of Lockstep needs it; the comparisons' results are kept in test/data.
+// The distribution's LXD or Incus as a peer to compare with: a daemon of its own in a temporary directory, without networks or pools
+// until asked for, and everything removed at the end. Nothing of Lockstep needs it; the comparisons' results are kept in test/data.
 import { spawn } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { run, type RunResult } from '../../src/host/run/run.ts';
+import type { Program } from './program.ts';
 
-/** What LXD answers: `metadata`, or its error text. */
+/** What the daemon answers: `metadata`, or its error text. */
 export type Answer = { readonly ok: true; readonly metadata: unknown } | { readonly ok: false; readonly error: string };
 
 interface Envelope {
@@ -28,22 +29,23 @@ type Made = { readonly path: string };
 const START_MS = 60_000;
 const OPERATION_S = 120;
 
-/** Starts LXD; throws with its log when it does not come up. Needs root. */
-export async function startPeer(): Promise<LxdPeer> {
-  const dir = mkdtempSync('/var/tmp/lockstep-lxd-');
-  const log = join(dir, 'lxd.out');
+/** Starts it; throws with its log when it does not come up. Needs root. */
+export async function startPeer(program: Program): Promise<LxdPeer> {
+  const dir = program.makeDirectory();
+  const log = join(dir.here, 'daemon.out');
   const tablesBefore = await nftTables();
   const output = openSync(log, 'a');
   // Not the process group of the terminal: an interrupt here must not end it before its objects are removed.
-  const child = spawn('/usr/bin/lxd', ['--group', 'root'], {
-    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LXD_DIR: dir, LC_ALL: 'C.UTF-8' },
+  const [command = '', ...argv] = program.daemon(dir.there);
+  const child = spawn(command, argv, {
+    env: program.environment(dir.there),
     stdio: ['ignore', output, output],
     detached: true,
   });
   closeSync(output);
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   child.once('error', () => undefined);
-  const peer = new LxdPeer(dir, child.pid ?? 0, ended, tablesBefore);
+  const peer = new LxdPeer(program, dir, child.pid ?? 0, ended, tablesBefore);
   const deadline = Date.now() + START_MS;
   while (Date.now() < deadline && child.exitCode === null && child.pid !== undefined) {
     const answer = await peer.call('GET', '/1.0').catch(() => undefined);
@@ -55,7 +57,7 @@ export async function startPeer(): Promise<LxdPeer> {
   }
   const text = readFileSync(log, 'utf8');
   await peer[Symbol.asyncDispose]();
-  throw new Error(`LXD did not start. Is it installed (apt-get install lxd lxd-client lxd-tools)?\n${text}`);
+  throw new Error(`${program.name} did not start. Is it installed (${program.install})?\n${text}`);
 }
 
 async function nftTables(): Promise<readonly string[]> {
@@ -64,15 +66,27 @@ async function nftTables(): Promise<readonly string[]> {
 }
 
 export class LxdPeer {
+  readonly program: Program;
+  /** Its directory, as this process sees it. */
   readonly dir: string;
+  /** The same as the daemon and its client see it. */
+  readonly inside: string;
   readonly pid: number;
   version = '';
   readonly #ended: Promise<void>;
   readonly #tablesBefore: readonly string[];
   readonly #made: Made[] = [];
 
-  constructor(dir: string, pid: number, ended: Promise<void>, tablesBefore: readonly string[]) {
-    this.dir = dir;
+  constructor(
+    program: Program,
+    dir: { readonly here: string; readonly there: string },
+    pid: number,
+    ended: Promise<void>,
+    tablesBefore: readonly string[],
+  ) {
+    this.program = program;
+    this.dir = dir.here;
+    this.inside = dir.there;
     this.pid = pid;
     this.#ended = ended;
     this.#tablesBefore = tablesBefore;
@@ -92,7 +106,7 @@ export class LxdPeer {
   /** As `call`, but a refusal throws. */
   async must(method: string, path: string, body?: unknown): Promise<unknown> {
     const answer = await this.call(method, path, body);
-    if (!answer.ok) throw new Error(`LXD refused ${method} ${path}: ${answer.error}`);
+    if (!answer.ok) throw new Error(`${this.program.name} refused ${method} ${path}: ${answer.error}`);
     return answer.metadata;
   }
 
@@ -102,15 +116,20 @@ export class LxdPeer {
     this.#made.push({ path: `/1.0/${collection}/${body.name}` });
   }
 
-  /** Puts an image archive into LXD's store under an alias. */
+  /** Puts an image archive that lies in `dir` into its store under an alias. */
   async importImage(file: string, alias: string): Promise<void> {
-    const result = await this.cli(['image', 'import', file, '--alias', alias]);
-    if (result.code !== 0) throw new Error(`LXD refused the image: ${result.stderr}`);
+    const result = await this.cli(['image', 'import', join(this.inside, file), '--alias', alias]);
+    if (result.code !== 0) throw new Error(`${this.program.name} refused the image: ${result.stderr}`);
   }
 
   /** The stock client. */
-  async cli(argv: readonly string[], program = 'lxc', timeoutMs = 300_000): Promise<RunResult> {
-    return await run([program, ...argv], { env: { LXD_DIR: this.dir, LXD_CONF: this.dir, HOME: this.dir }, timeoutMs });
+  async cli(argv: readonly string[], timeoutMs = 300_000): Promise<RunResult> {
+    return await run(this.program.client(argv), { env: this.program.environment(this.inside), timeoutMs });
+  }
+
+  /** `lxd ...`, `incus admin ...`. */
+  async admin(argv: readonly string[], timeoutMs = 300_000): Promise<RunResult> {
+    return await run(this.program.admin(argv), { env: this.program.environment(this.inside), timeoutMs });
   }
 
   async #send(method: string, path: string, body?: unknown): Promise<Envelope> {
@@ -132,12 +151,12 @@ export class LxdPeer {
             try {
               resolve(JSON.parse(Buffer.concat(chunks).toString('utf8')) as Envelope);
             } catch (error) {
-              reject(new Error(`LXD answered ${method} ${path} with something else than JSON.`, { cause: error }));
+              reject(new Error(`${this.program.name} answered ${method} ${path} with something else than JSON.`, { cause: error }));
             }
           });
         },
       );
-      sent.on('timeout', () => sent.destroy(new Error(`LXD did not answer ${method} ${path} in time.`)));
+      sent.on('timeout', () => sent.destroy(new Error(`${this.program.name} did not answer ${method} ${path} in time.`)));
       sent.on('error', reject);
       sent.end(text);
     });
@@ -155,14 +174,15 @@ export class LxdPeer {
       for (const path of images.ok ? (images.metadata as string[]) : []) await this.call('DELETE', path);
       // A pool is not empty while an image has a volume in it.
       for (const { path } of this.#made.toReversed()) await this.call('DELETE', path);
-      await this.cli(['shutdown', '--timeout', '60'], 'lxd', 90_000);
+      await this.admin(['shutdown', '--timeout', '60'], 90_000);
     } catch {
       // It is gone already; the rest is removed all the same.
     }
     const stopped = await Promise.race([this.#ended.then(() => true), sleep(30_000, false, { ref: false })]);
     if (!stopped && this.pid > 0) process.kill(this.pid, 'SIGKILL');
     await this.#unmountAll();
-    if (!this.#tablesBefore.includes('table inet lxd')) await run(['nft', 'delete', 'table', 'inet', 'lxd']);
+    const { table } = this.program;
+    if (table !== undefined && !this.#tablesBefore.includes(table)) await run(['nft', 'delete', ...table.split(' ')]);
     rmSync(this.dir, { recursive: true, force: true });
   }
 

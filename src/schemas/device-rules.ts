@@ -12,6 +12,11 @@ export function deviceRuleFindings(name: string, type: string, options: ConfigMa
   return (rule?.(name, options) ?? []).map((finding) => ({ ...finding, path: [...path, ...finding.path], rule: 'device' }));
 }
 
+/** A volume of a pool that is not the root disk: its `source` is a name, not a path. */
+export function isVolumeDisk(type: string, { path, pool }: ConfigMap): boolean {
+  return type === 'disk' && pool !== undefined && path !== '/';
+}
+
 function diskRule(name: string, options: ConfigMap): readonly Omit<Finding, 'rule'>[] {
   const { path, source, pool, size } = options;
   if (path === undefined) return [lacks(name, 'path', 'Where it is mounted in the instance, such as /srv/data; / makes it the root disk.')];
@@ -24,7 +29,7 @@ function diskRule(name: string, options: ConfigMap): readonly Omit<Finding, 'rul
       return [{ path: ['readonly'], inKey: true, message: `The root disk "${name}" cannot be read-only.`, hint: 'Remove the key.' }];
     return [];
   }
-  if (pool !== undefined) {
+  if (isVolumeDisk('disk', options)) {
     return [
       {
         path: ['pool'],

@@ -4,7 +4,7 @@ import { type Finding, shown } from './finding.ts';
 import type { ConfigMap, DeviceMap } from './merge.ts';
 import { nearest } from './nearest.ts';
 import { isOptionScope, type OptionEntry, optionFor, OPTION_SCOPES, type OptionScope, optionsOf, PLANNED_SCOPES } from './registry.ts';
-import { deviceRuleFindings } from './device-rules.ts';
+import { deviceRuleFindings, isVolumeDisk } from './device-rules.ts';
 
 const DEVICE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
@@ -101,6 +101,7 @@ function placeOf(scope: OptionScope): string {
 }
 
 const TYPE_KEY: ReadonlySet<string> = new Set(['type']);
+const VOLUME_KEYS: ReadonlySet<string> = new Set(['type', 'source']);
 
 /** Findings about devices: names, types, options, and what options must or must not stand together. */
 export function deviceFindings(devices: DeviceMap, path: FieldPath): Finding[] {
@@ -141,6 +142,7 @@ function oneDevice(name: string, options: ConfigMap, path: FieldPath): Finding[]
       },
     ];
   }
-  const findings = configFindings(scope, options, path, TYPE_KEY);
+  // What stands there is the name of a volume; that it cannot be attached yet is all there is to say.
+  const findings = configFindings(scope, options, path, isVolumeDisk(type, options) ? VOLUME_KEYS : TYPE_KEY);
   return findings.length > 0 ? findings : deviceRuleFindings(name, type, options, path);
 }

@@ -87,8 +87,33 @@ function toFinding(error: ErrorObject, document: unknown): Finding {
       };
     }
     default:
-      return { path, rule: error.keyword, message: `${at} ${error.message ?? 'is not allowed'}.` };
+      return { path, rule: 'limit', message: `${at} ${limitText(error)}.` };
   }
+}
+
+/** What stands for each keyword that limits a value. A test looks at all schemas for one that is not here. */
+const LIMITS: Readonly<Record<string, (limit: number) => string>> = {
+  minLength: (limit) => (limit === 1 ? 'must not be empty' : `must have at least ${limit} characters`),
+  maxLength: (limit) => `must have at most ${limit} characters`,
+  maxItems: (limit) => `must have at most ${limit} items`,
+  maxProperties: (limit) => `must have at most ${limit} keys`,
+  minimum: (limit) => `must be at least ${limit}`,
+  maximum: (limit) => `must be at most ${limit}`,
+};
+
+/** Keywords of JSON Schema with a sentence of their own. */
+export const EXPLAINED_KEYWORDS: ReadonlySet<string> = new Set([
+  'additionalProperties',
+  'required',
+  'type',
+  'enum',
+  'const',
+  'pattern',
+  ...Object.keys(LIMITS),
+]);
+
+function limitText({ keyword, params }: ErrorObject): string {
+  return LIMITS[keyword]?.(Number(params['limit'])) ?? 'is not allowed here';
 }
 
 /** JSON pointer to path; list indexes become numbers. */

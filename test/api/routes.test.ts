@@ -18,7 +18,7 @@ import {
 import { type ApiServer, createApi } from '../../src/api/server.ts';
 import { AppError } from '../../src/core/errors.ts';
 import { silentLog } from '../../src/core/log.ts';
-import { DB, EMPTY_PLAN, FakeControl, FakeEvents, FAST, FULL_PLAN, problem, WEB } from './fake-control.ts';
+import { DB, FakeControl, FakeEvents, FAST, FULL_PLAN, problem, WEB } from './fake-control.ts';
 
 const ajv = new Ajv({ strict: true, allowUnionTypes: true });
 

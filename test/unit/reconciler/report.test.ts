@@ -204,7 +204,7 @@ describe('the expected downtime', () => {
   const row = (name: string, verdict: string, openedAt: number, closedAt: number | null, outcome: string | null): IntentRow => ({
     id: ++id,
     uid: 'u',
-    ref: WEB as never,
+    ref: WEB,
     change: JSON.stringify({ do: name, verdict, summary: '', fields: [] }),
     openedAt,
     closedAt,

@@ -19,7 +19,7 @@ const FILES: readonly [name: string, text: string, rule: string][] = [
   [
     'unknown keys by the thousand',
     manifest('Profile', 'a', `spec:\n  config:\n${Array.from({ length: 50_000 }, (_, at) => `    lmits.k${at}: 1`).join('\n')}`),
-    'maxProperties',
+    'limit',
   ],
   [
     'fields by the thousand',

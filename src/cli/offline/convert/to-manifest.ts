@@ -179,7 +179,8 @@ function imageOf(config: PlainMap, ours: PlainMap | undefined, options: ToManife
 function metadataOf(document: PlainMap, name: string, ours: PlainMap, aside: string | undefined): PlainMap {
   const { annotations, ...others } = ours;
   const description = textIn(document, 'description') ?? '';
-  const project = textIn(document, 'project') ?? 'default';
+  // Incus 6.0's `admin init --dump` says it with an empty text.
+  const project = textIn(document, 'project') || 'default';
   const kept = { ...(isPlainMap(annotations) ? annotations : {}), ...(aside === undefined ? {} : { [ASIDE_ANNOTATION]: aside }) };
   return {
     name,
