@@ -32,9 +32,15 @@ const LAYERS: readonly Layer[] = [
   },
   { of: 'status/', may: ['core/'] },
   { of: 'operations/', may: ['core/'], types: ['host/ports/', 'reconciler/', 'state/'] },
-  { of: 'api/', may: ['core/', 'schemas/'], types: ['operations/', 'status/', 'reconciler/', 'sources/', 'kinds/kind.ts', 'host/ports/'] },
+  {
+    of: 'api/',
+    may: ['core/', 'schemas/'],
+    types: ['operations/', 'status/', 'reconciler/', 'sources/', 'kinds/kind.ts', 'host/ports/', 'state/audit-chain.ts'],
+  },
   { of: 'cli/', may: ['core/'], types: ['api/', 'reconciler/', 'schemas/', 'sources/', 'operations/', 'kinds/kind.ts'] },
   { of: 'cli/offline/', may: ['core/', 'cli/', 'schemas/', 'sources/', 'kinds/', 'reconciler/'], types: ['host/ports/'] },
+  // Reads a ledger file, because an auditor has nothing else.
+  { of: 'cli/offline/verify-ledger.ts', may: ['state/audit-file.ts'], types: ['state/audit-chain.ts'] },
   // Looks at the machine itself, because it must work where no daemon does.
   { of: 'cli/commands/doctor.ts', may: ['core/', 'cli/', 'host/doctor.ts'] },
   // The composition roots see both sides.

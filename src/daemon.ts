@@ -37,6 +37,7 @@ import { createExec } from './operations/exec.ts';
 import { HostShutdown } from './operations/host-shutdown.ts';
 import { ReconcilerControl } from './reconciler/control-port.ts';
 import { Executor } from './reconciler/execute.ts';
+import { Explainer } from './reconciler/explain.ts';
 import { faultsFromEnvironment } from './reconciler/fault.ts';
 import { Reconciler } from './reconciler/loop.ts';
 import { objectUid } from './reconciler/recording.ts';
@@ -193,6 +194,7 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
   const api = await createApi({
     webhooks,
     control,
+    explain: new Explainer({ reconciler, ledger, sources }),
     operations,
     hostShutdown,
     events,

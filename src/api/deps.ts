@@ -3,11 +3,13 @@ import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import type { Log } from '../core/log.ts';
 import type { Control } from '../reconciler/control.ts';
+import type { Explain } from '../reconciler/explain.ts';
 import type { EventStream, HostShutdownPort, Operations, PeerReader } from './ports.ts';
 import type { WebhookReceiver } from './webhooks/receiver.ts';
 
 export interface ApiDeps {
   readonly control: Control;
+  readonly explain: Explain;
   readonly operations: Operations;
   readonly hostShutdown: HostShutdownPort;
   readonly events: EventStream;

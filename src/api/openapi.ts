@@ -1,5 +1,6 @@
 // /openapi.json, made from the schemas the routes are checked with.
 import type { RouteOptions } from 'fastify';
+import { AuditPageSchema, AuditVerdictSchema, HistoryRunSchema, WhySchema } from './explain-schemas.ts';
 import {
   ApplyResultSchema,
   ConfirmationSchema,
@@ -35,6 +36,10 @@ const NAMED: Readonly<Record<string, unknown>> = {
   ApplyResult: ApplyResultSchema,
   Event: EventSchema,
   HostShutdown: HostShutdownSchema,
+  Why: WhySchema,
+  HistoryRun: HistoryRunSchema,
+  AuditPage: AuditPageSchema,
+  AuditVerdict: AuditVerdictSchema,
 };
 
 declare module 'fastify' {

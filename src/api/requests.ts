@@ -113,6 +113,38 @@ export const EventQuery = Type.Object(
 );
 export type EventQuery = Static<typeof EventQuery>;
 
+export const HistoryQuery = Type.Object(
+  { limit: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,2}$', description: 'At most so many runs, 1 to 999. Default 20.' })) },
+  closed,
+);
+export type HistoryQuery = Static<typeof HistoryQuery>;
+
+export const AuditQuery = Type.Object(
+  {
+    limit: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,2}$', description: 'At most so many entries, 1 to 999. Default 100.' })),
+    before: Type.Optional(Type.String({ pattern: NUMBER, description: 'Only entries with a smaller number.' })),
+    since: Type.Optional(Type.String({ pattern: NUMBER, description: 'Only entries from then on, in milliseconds since the epoch.' })),
+    object: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 1100, description: 'Only about `Kind/project/parent/name`, or `source:NAME`.' }),
+    ),
+  },
+  closed,
+);
+export type AuditQuery = Static<typeof AuditQuery>;
+
+export const AuditVerifyQuery = Type.Object(
+  {
+    expect: Type.Optional(
+      Type.String({
+        pattern: '^[1-9][0-9]{0,14}:[0-9a-f]{64}$',
+        description: 'A head that was noted elsewhere, `NUMBER:HASH`: the log must still hold it.',
+      }),
+    ),
+  },
+  closed,
+);
+export type AuditVerifyQuery = Static<typeof AuditVerifyQuery>;
+
 export const ExecParams = Type.Object({ project: Type.String({ pattern: SEGMENT }), name: Type.String({ pattern: SEGMENT }) }, closed);
 export type ExecParams = Static<typeof ExecParams>;
 

@@ -11,7 +11,7 @@ const SEGMENT = '^[^\\u0000-\\u001f/]{1,255}$';
 export const Kind = Type.Unsafe<KindName>({ type: 'string', enum: [...KIND_NAMES], description: 'Kind of an object.' });
 
 /** One of these words. */
-function words(list: readonly string[], description?: string) {
+export function words(list: readonly string[], description?: string) {
   return Type.Unsafe<string>({ type: 'string', enum: [...list], ...(description === undefined ? {} : { description }) });
 }
 
@@ -72,6 +72,19 @@ const Condition = Type.Object(
   closed,
 );
 
+export const ObjectErrorSchema = Type.Object(
+  {
+    code: ErrorCodeSchema,
+    message: Type.String(),
+    hint: Type.Optional(Type.String()),
+    at: Millis,
+    change: Type.Optional(Type.String({ description: 'The change that failed.' })),
+    file: Type.Optional(Type.String({ description: 'The manifest that asked for it.' })),
+    line: Type.Optional(Type.Integer()),
+  },
+  closed,
+);
+
 export const ObjectStatusSchema = Type.Object(
   {
     ref: Ref,
@@ -83,20 +96,7 @@ export const ObjectStatusSchema = Type.Object(
     summary: Type.String(),
     observedRevision: Type.Optional(Type.String({ description: 'Revision of the source that was last fully applied.' })),
     doing: Type.Optional(Type.Object({ text: Type.String(), fraction: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })) }, closed)),
-    error: Type.Optional(
-      Type.Object(
-        {
-          code: ErrorCodeSchema,
-          message: Type.String(),
-          hint: Type.Optional(Type.String()),
-          at: Millis,
-          change: Type.Optional(Type.String({ description: 'The change that failed.' })),
-          file: Type.Optional(Type.String({ description: 'The manifest that asked for it.' })),
-          line: Type.Optional(Type.Integer()),
-        },
-        closed,
-      ),
-    ),
+    error: Type.Optional(ObjectErrorSchema),
     nextRetry: Type.Optional(Millis),
     details: Type.Record(Type.String(), Type.Union([Type.String(), Type.Number(), Type.Boolean(), Type.Array(Type.String())]), {
       description: 'Live facts of the kind: state, addresses, fingerprint, sizes.',

@@ -10,6 +10,8 @@ import type { ApiDeps, RouteContext, Routes } from './deps.ts';
 import { OpenApiCollector } from './openapi.ts';
 import { actorReader } from './peer.ts';
 import { clearSocketPath, restrictSocket } from './unix-socket.ts';
+import { auditRoutes } from './v1/audit.ts';
+import { explainRoutes } from './v1/explain.ts';
 import { applyRoutes } from './v1/apply.ts';
 import { confirmationRoutes } from './v1/confirmations.ts';
 import { eventRoutes } from './v1/events.ts';
@@ -32,6 +34,8 @@ const ROUTES: readonly Routes[] = [
   healthRoutes,
   statusRoutes,
   objectRoutes,
+  explainRoutes,
+  auditRoutes,
   planRoutes,
   applyRoutes,
   syncRoutes,

@@ -10,6 +10,10 @@ export type {
   PlannedObject,
   PlanReport,
 } from '../reconciler/control.ts';
+export type { AuditPage, AuditRecord } from '../reconciler/explain.ts';
+export type { HistoryRun } from '../reconciler/history.ts';
+export type { Why, WhyRule } from '../reconciler/why.ts';
+export type { ChainVerdict } from '../state/audit-chain.ts';
 export type { HostShutdownResult } from '../operations/operations.ts';
 export type { Problem } from '../schemas/problem.ts';
 export type { SourceFile } from '../sources/snapshot.ts';

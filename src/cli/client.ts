@@ -2,6 +2,10 @@
 import { request, type IncomingMessage } from 'node:http';
 import type {
   ApplyResult,
+  AuditPage,
+  ChainVerdict,
+  HistoryRun,
+  Why,
   Confirmation,
   DaemonStatus,
   HostShutdownResult,
@@ -59,6 +63,23 @@ export class ApiClient {
 
   describe(ref: ResourceRef): Promise<ObjectDescription> {
     return this.#json('GET', objectPath(ref));
+  }
+
+  why(ref: ResourceRef): Promise<Why> {
+    return this.#json('GET', `${objectPath(ref)}/why`);
+  }
+
+  async history(ref: ResourceRef, limit: number): Promise<readonly HistoryRun[]> {
+    return (await this.#json<{ runs: readonly HistoryRun[] }>('GET', `${objectPath(ref)}/history?limit=${limit}`)).runs;
+  }
+
+  audit(query: { limit: number; before?: number; since?: number; object?: string }): Promise<AuditPage> {
+    const search = new URLSearchParams(Object.entries(query).map(([name, value]): [string, string] => [name, String(value)]));
+    return this.#json('GET', `/v1/audit?${search.toString()}`);
+  }
+
+  verifyAudit(expect?: string): Promise<ChainVerdict> {
+    return this.#json('GET', `/v1/audit/verify${expect === undefined ? '' : `?expect=${expect}`}`);
   }
 
   async delete(ref: ResourceRef): Promise<void> {

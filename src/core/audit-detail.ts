@@ -5,6 +5,9 @@ export interface AuditField {
   readonly field: string;
   readonly from?: string;
   readonly to?: string;
+  /** The values are not told. */
+  readonly secret?: true;
+  readonly knownAfterApply?: true;
 }
 
 export interface AuditDetail {

@@ -72,8 +72,8 @@ function wholeSpec(tracked: Tracked, plan: ObjectPlan, verdict: 'create' | 'dele
   return fieldDifferences(appliedOf(tracked.row)?.spec, undefined);
 }
 
-function shortField({ field, from, to }: FieldChange): FieldChange {
-  return { field, ...(from === undefined ? {} : { from: shortValue(from) }), ...(to === undefined ? {} : { to: shortValue(to) }) };
+function shortField({ field, from, to, ...more }: FieldChange): FieldChange {
+  return { field, ...more, ...(from === undefined ? {} : { from: shortValue(from) }), ...(to === undefined ? {} : { to: shortValue(to) }) };
 }
 
 function sourceActor(source: string, revision: string | undefined): string {

@@ -1,6 +1,6 @@
 // Who changed what and why, append-only, as a chain of hashes (audit-chain.ts). It is never pruned.
 import type { Database } from './database.ts';
-import { chainHash, checkChain, EMPTY_HEAD, type ChainHead } from './audit-chain.ts';
+import { ChainCheck, chainHash, checkChain, EMPTY_HEAD, type ChainHead } from './audit-chain.ts';
 import type { AuditEntry, AuditTable } from './ledger.ts';
 import { makeMetaTable } from './meta-table.ts';
 
@@ -36,6 +36,7 @@ export function makeAuditTable(db: Database): AuditTable {
       (ref === undefined ? before.all(bound, since, limit) : beforeOf.all(ref, bound, since, limit)).map(plain),
     after: (seq, limit) => after.all(seq, limit).map(plain),
     head,
+    check: (expected) => new ChainCheck(expected),
     verify: (expected) => checkChain(inOrder.each(), head(), expected),
   };
 }

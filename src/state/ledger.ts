@@ -2,7 +2,7 @@
 // SQL. All calls are synchronous (node:sqlite) and short; `transaction` makes several one commit (WAL, synchronous=FULL).
 import type { LockstepEvent, NewEvent } from '../core/events.ts';
 import type { RefKey, ResourceRef } from '../core/ref.ts';
-import type { ChainHead, ChainVerdict } from './audit-chain.ts';
+import type { ChainCheck, ChainHead, ChainVerdict } from './audit-chain.ts';
 
 export interface ObjectRow {
   readonly uid: string;
@@ -220,6 +220,8 @@ export interface AuditTable {
   head(): ChainHead;
   /** Checks the whole chain at once; `expected` is a head that was noted elsewhere. */
   verify(expected?: ChainHead): ChainVerdict;
+  /** For checking it in parts: give it every entry, then the head. */
+  check(expected?: ChainHead): ChainCheck;
 }
 
 export interface MetaTable {

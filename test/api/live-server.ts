@@ -6,10 +6,12 @@ import { createApi } from '../../src/api/server.ts';
 import { AppError } from '../../src/core/errors.ts';
 import { silentLog } from '../../src/core/log.ts';
 import type { HostShutdownPort, Operations } from '../../src/operations/operations.ts';
+import { FakeExplain } from './fake-explain.ts';
 import { FakeControl, FakeEvents } from './fake-control.ts';
 
 export class LiveServer {
   readonly control = new FakeControl();
+  readonly explain = new FakeExplain();
   readonly events = new FakeEvents();
   readonly directory: string;
   readonly socketPath: string;
@@ -35,6 +37,7 @@ export class LiveServer {
   async listen(): Promise<void> {
     const api = await createApi({
       control: this.control,
+      explain: this.explain,
       operations: { exec: (...call) => this.operations.exec(...call) },
       hostShutdown: {
         start: (actor) => this.hostShutdown.start(actor),

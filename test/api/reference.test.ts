@@ -9,6 +9,7 @@ import { createApi } from '../../src/api/server.ts';
 import { WebhookReceiver } from '../../src/api/webhooks/receiver.ts';
 import { silentLog } from '../../src/core/log.ts';
 import { COMMANDS } from '../../src/cli/commands.ts';
+import { FakeExplain } from './fake-explain.ts';
 import { FakeControl, FakeEvents, FULL_PLAN, WEB } from './fake-control.ts';
 
 const REFERENCE = join(import.meta.dirname, '..', '..', 'docs', 'reference');
@@ -16,6 +17,7 @@ const REFERENCE = join(import.meta.dirname, '..', '..', 'docs', 'reference');
 async function served(): Promise<OpenApiDocument> {
   const api = await createApi({
     control: new FakeControl(),
+    explain: new FakeExplain(),
     operations: { exec: () => assert.fail() },
     hostShutdown: { start: () => assert.fail(), cancel: () => assert.fail() },
     events: new FakeEvents(),
@@ -55,12 +57,17 @@ describe('the reference', () => {
     const ajv = new Ajv2020({ strict: false });
     ajv.addSchema(document, 'openapi');
     const control = new FakeControl();
+    const explain = new FakeExplain();
     const samples: Record<string, unknown> = {
       DaemonStatus: control.status(),
       ObjectDescription: control.describe(WEB),
       PlanReport: FULL_PLAN,
       ObjectStatus: control.objects[0],
       ApplyResult: control.applied,
+      Why: explain.answer,
+      HistoryRun: explain.runs[0],
+      AuditPage: explain.page,
+      AuditVerdict: explain.verdict,
     };
     for (const [name, value] of Object.entries(samples)) {
       const check = ajv.compile({ $ref: `openapi#/components/schemas/${name}` });

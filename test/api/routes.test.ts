@@ -15,9 +15,11 @@ import {
   PlanReportSchema,
   ProblemDocument,
 } from '../../src/api/schemas.ts';
+import { AuditPageSchema, AuditVerdictSchema, HistorySchema, WhySchema } from '../../src/api/explain-schemas.ts';
 import { type ApiServer, createApi } from '../../src/api/server.ts';
 import { AppError } from '../../src/core/errors.ts';
 import { silentLog } from '../../src/core/log.ts';
+import { FakeExplain, RUN } from './fake-explain.ts';
 import { DB, FakeControl, FakeEvents, FAST, FULL_PLAN, problem, WEB } from './fake-control.ts';
 
 const ajv = new Ajv({ strict: true, allowUnionTypes: true });
@@ -28,16 +30,19 @@ function matches(schema: TSchema, value: unknown): void {
 }
 
 let control: FakeControl;
+let explain: FakeExplain;
 let events: FakeEvents;
 let api: ApiServer;
 let peer: PeerReader;
 
 beforeEach(async () => {
   control = new FakeControl();
+  explain = new FakeExplain();
   events = new FakeEvents();
   peer = () => ({ pid: 1, uid: 1000, gid: 1000 });
   api = await createApi({
     control,
+    explain,
     operations: { exec: async () => Promise.reject(new AppError('LXC_NOT_RUNNING')) },
     hostShutdown: {
       start: async (actor) => {
@@ -365,5 +370,47 @@ describe('everything else', () => {
       paths['/v1/objects/{kind}/{project}/{parent}/{name}']?.['delete']?.parameters.map((one) => one.name),
       ['kind', 'project', 'parent', 'name'],
     );
+  });
+});
+
+describe('explanations', () => {
+  const WEB_URL = '/v1/objects/Instance/default/-/web';
+
+  it('say why an object is as it is, by its schema', async () => {
+    const { status, body } = await get(`${WEB_URL}/why`);
+    assert.equal(status, 200);
+    matches(WhySchema, body);
+    assert.deepEqual(body['chain'], JSON.parse(JSON.stringify(explain.answer.chain)));
+    isProblem(await get('/v1/objects/Instance/default/-/nothing/why'), 404, 'NOT_FOUND');
+    isProblem(await get('/v1/objects/Instance/-/-/web/why'), 400, 'NAME_INVALID');
+  });
+
+  it('tell what was done, newest first and bounded', async () => {
+    const { body } = await get(`${WEB_URL}/history?limit=1`);
+    matches(HistorySchema, body);
+    assert.deepEqual(body, { runs: JSON.parse(JSON.stringify([RUN])) });
+    isProblem(await get(`${WEB_URL}/history?limit=0`), 400, 'REQUEST_INVALID');
+    isProblem(await get(`${WEB_URL}/history?limit=99999`), 400, 'REQUEST_INVALID');
+  });
+
+  it('give the audit log in pages, by object and time', async () => {
+    const { body } = await get('/v1/audit?limit=2&before=9&since=1000&object=Instance/default/-/web');
+    matches(AuditPageSchema, body);
+    assert.equal(body['next'], 6);
+    await get('/v1/audit');
+    assert.deepEqual(explain.asked, [{ limit: 2, before: 9, since: 1000, ref: 'Instance/default/-/web' }, { limit: 100 }]);
+    for (const query of ['limit=x', 'limit=1000', 'before=-1', 'object=', 'other=1'])
+      isProblem(await get(`/v1/audit?${query}`), 400, 'REQUEST_INVALID');
+  });
+
+  it('tell whether the audit log is in order, also against a head noted earlier', async () => {
+    const fine = await get('/v1/audit/verify');
+    matches(AuditVerdictSchema, fine.body);
+    explain.verdict = { entries: 3, head: undefined, broken: { seq: 1, problem: 'Entry 1 is missing.' } };
+    const broken = await get(`/v1/audit/verify?expect=3:${'a'.repeat(64)}`);
+    assert.equal(broken.status, 200);
+    matches(AuditVerdictSchema, broken.body);
+    assert.deepEqual(explain.asked, [undefined, { seq: 3, hash: 'a'.repeat(64) }]);
+    isProblem(await get('/v1/audit/verify?expect=3'), 400, 'REQUEST_INVALID');
   });
 });

@@ -77,6 +77,7 @@ export class Engine {
   readonly events: NewEvent[] = [];
   readonly reconciler: Reconciler;
   readonly control: ReconcilerControl;
+  readonly sources: SourceSet;
 
   constructor(options: EngineOptions = {}) {
     this.world = options.world ?? new FakeWorld();
@@ -86,6 +87,7 @@ export class Engine {
     const kinds = options.kinds ?? engineKinds(this.world);
     const events = { emit: (event: NewEvent) => void this.events.push(event) };
     const sources = new SourceSet([this.source, new StoredSource('api', this.ledger.documents)], systemClock, events);
+    this.sources = sources;
     const executor = new Executor({ host, clock: systemClock, boundary: options.boundary ?? (() => {}), workWidth: 8, startWidth: 8 });
     this.reconciler = new Reconciler({
       ledger: this.ledger,

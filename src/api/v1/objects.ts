@@ -66,7 +66,7 @@ export const objectRoutes: Routes = (app, context) => {
 };
 
 /** Refuses segments that the kind has not, so that one object has one address. */
-function toRef(ref: RefParams): ResourceRef {
+export function toRef(ref: RefParams): ResourceRef {
   const scope = scopeOf(ref.kind);
   if (scope.project === (ref.project === '-') || scope.parent === (ref.parent === '-')) {
     const shape = `${ref.kind}/${scope.project ? 'PROJECT' : '-'}/${scope.parent ? 'PARENT' : '-'}/NAME`;

@@ -1,12 +1,12 @@
 // lockstep events: what happened, and with --follow what happens.
 import type { LockstepEvent } from '../../core/events.ts';
 import type { Define } from '../context.ts';
-import { usageError } from '../errors.ts';
 import { followEvents } from '../event-follow.ts';
 import { EXIT } from '../exit-codes.ts';
 import { shortRef } from '../kind-words.ts';
 import type { Output, StyleName } from '../output.ts';
 import { clean, localTime } from '../text.ts';
+import { wholeNumber } from '../whole-number.ts';
 
 interface EventOptions {
   readonly follow?: boolean;
@@ -54,10 +54,4 @@ function eventLine(event: LockstepEvent, output: Output): string {
   const [time = '', severity = '', object = '', reason = '', message = ''] = parts;
   const word = severity === '' ? '' : `${output.style(SEVERITY[event.severity], severity)} `;
   return `${output.style('dim', time)}  ${word}${object === '' ? '' : `${output.style('bold', object)} `}${output.style('cyan', reason)} ${message}`;
-}
-
-function wholeNumber(text: string, option: string, least: number, most: number): number {
-  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (!(value >= least && value <= most)) throw usageError(`${option} must be a number from ${least} to ${most}, not "${text}".`);
-  return value;
 }
