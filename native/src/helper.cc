@@ -2,7 +2,7 @@
 // must not happen inside Node: a start (the child becomes the container's monitor), a command in a container, work below a root.
 // It ends when the daemon's end of the socket closes; monitors go on.
 //
-//   daemon --request--> helper --fork--> child --reply--> daemon        (exec, write)
+//   daemon --request--> helper --fork--> child --reply--> daemon        (exec, write, plug)
 //                         |  '-- start: the helper itself replies, when the monitor answers on its command socket
 #include "helper.h"
 
@@ -140,7 +140,7 @@ void handle(Message& request) {
     return;
   }
   bool known = (request.op == protocol::kStart && request.fields.size() == 4) || (request.op == protocol::kExec && request.fields.size() >= 9) ||
-               (request.op == protocol::kWrite && request.fields.size() % 3 == 1);
+               (request.op == protocol::kWrite && request.fields.size() % 3 == 1) || (request.op == protocol::kPlug && request.fields.size() == 9);
   if (!known) {
     reply(kSocket, request.id, protocol::kFailed, {"LXC_FAILED", "The helper does not know this request.", ""});
     return;
@@ -153,6 +153,7 @@ void handle(Message& request) {
   if (pid == 0) {
     if (request.op == protocol::kStart) runMonitor(request);
     if (request.op == protocol::kExec) runExec(kSocket, request);
+    if (request.op == protocol::kPlug) runPlug(kSocket, request);
     runWrite(kSocket, request);
   }
   Child child;

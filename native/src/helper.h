@@ -30,5 +30,8 @@ std::string readLog(int directory, const char* path);
 /** Runs a command in a container, replies, waits for its end, replies again. Does not return. */
 [[noreturn]] void runExec(int socket, protocol::Message& request);
 
+/** Puts a mount into a running container, or takes it out. Does not return. */
+[[noreturn]] void runPlug(int socket, const protocol::Message& request);
+
 /** Writes files below a root file system. Does not return. */
 [[noreturn]] void runWrite(int socket, const protocol::Message& request);

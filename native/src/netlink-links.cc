@@ -4,17 +4,23 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
+#include <linux/veth.h>
 #include <net/if.h>
+#include <sched.h>
 #include <string.h>
 
 #include <charconv>
+#include <exception>
 #include <functional>
+#include <memory>
 #include <set>
 #include <unordered_map>
 
 #include "netlink-socket.h"
+#include "owned-fd.h"
 
 namespace {
 
@@ -223,6 +229,23 @@ Message newAddress(unsigned index, const std::string &text) {
   return addressMessage(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, header, address, address);
 }
 
+/** A socket belongs to the network namespace it is made in; which one a thread is in, is the thread's own (network_namespaces(7)). */
+std::unique_ptr<NetlinkSocket> socketIn(int netns) {
+  const OwnedFd home(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+  if (!home.valid() || setns(netns, CLONE_NEWNET) != 0) throw NetlinkError(errno, "the network namespace cannot be entered");
+  std::unique_ptr<NetlinkSocket> made;
+  std::exception_ptr failure;
+  try {
+    made = std::make_unique<NetlinkSocket>();
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  // A thread lost in a container's namespace must never do other work.
+  if (setns(home.get(), CLONE_NEWNET) != 0) abort();
+  if (failure) std::rethrow_exception(failure);
+  return made;
+}
+
 bool isLinkLocal6(const Address &one) { return one.header.ifa_family == AF_INET6 && one.header.ifa_scope == RT_SCOPE_LINK; }
 
 }  // namespace
@@ -250,6 +273,31 @@ void addBridge(const std::string &name, const LinkChange &initial) {
   putText(message, IFLA_INFO_KIND, "bridge");
   nla_nest_end(message.get(), info);
   NetlinkSocket().request(std::move(message));
+}
+
+void addVeth(const std::string &name, const LinkChange &initial, const VethPeer &peer) {
+  Message message = linkMessage(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, name, std::nullopt);
+  putChange(message, initial);
+  struct nlattr *info = nla_nest_start(message.get(), IFLA_LINKINFO);
+  if (!info) throw std::bad_alloc();
+  putText(message, IFLA_INFO_KIND, "veth");
+  struct nlattr *data = nla_nest_start(message.get(), IFLA_INFO_DATA);
+  struct nlattr *other = data ? nla_nest_start(message.get(), VETH_INFO_PEER) : nullptr;
+  struct ifinfomsg header = {};
+  if (!other || nlmsg_append(message.get(), &header, sizeof header, NLMSG_ALIGNTO) < 0) throw std::bad_alloc();
+  putText(message, IFLA_IFNAME, linkName(peer.name));
+  LinkChange change;
+  change.mtu = peer.mtu;
+  change.hwaddr = peer.hwaddr;
+  putChange(message, change);
+  const uint32_t netns = static_cast<uint32_t>(peer.netns);
+  putAttribute(message, IFLA_NET_NS_FD, &netns, sizeof netns);
+  nla_nest_end(message.get(), other);
+  nla_nest_end(message.get(), data);
+  nla_nest_end(message.get(), info);
+  NetlinkSocket().request(std::move(message));
+  // Not at once: the first of two sides cannot be up yet (veth_open gives ENOTCONN without a peer).
+  socketIn(peer.netns)->request(linkMessage(RTM_NEWLINK, 0, peer.name, true));
 }
 
 void setLink(const std::string &name, const LinkChange &change) {

@@ -33,6 +33,16 @@ struct LinkChange {
 /** Links, addresses and routes of every table but `local`. */
 Network readNetwork();
 void addBridge(const std::string &name, const LinkChange &initial);
+/** The other side of a veth pair, in the network namespace that the descriptor is of. */
+struct VethPeer {
+  std::string name;
+  std::string hwaddr;
+  std::optional<unsigned> mtu;
+  int netns;
+};
+
+/** Both sides at once: the other one is born in its namespace with its name, and then brought up there. */
+void addVeth(const std::string &name, const LinkChange &initial, const VethPeer &peer);
 void setLink(const std::string &name, const LinkChange &change);
 void deleteLink(const std::string &name);
 /** Makes a link have exactly these addresses; IPv6 link-local ones are left to the kernel. */

@@ -2,12 +2,15 @@
 // that was interrupted.
 #include "netlink.h"
 
+#include <fcntl.h>
+
 #include <memory>
 #include <unordered_map>
 
 #include "netlink-events.h"
 #include "netlink-links.h"
 #include "netlink-thread.h"
+#include "owned-fd.h"
 
 namespace {
 
@@ -107,6 +110,19 @@ void initNetlink(Napi::Env env, Napi::Object exports) {
   add("netlinkAddBridge", [](const Napi::CallbackInfo &info) -> Prepared {
     return {"add the bridge", [name = textArgument(info, 0), change = changeArgument(info, 1)] {
               addBridge(name, change);
+              return nothing;
+            }};
+  });
+  add("netlinkAddVeth", [](const Napi::CallbackInfo &info) -> Prepared {
+    const LinkChange other = changeArgument(info, 2);
+    if (!info[2].IsObject() || !other.hwaddr || !info[3].IsNumber()) throw Napi::TypeError::New(info.Env(), "a peer and its namespace are needed");
+    VethPeer peer{info[2].As<Napi::Object>().Get("name").ToString(), *other.hwaddr, other.mtu, 0};
+    // Ours: the caller may close its own before the thread gets there.
+    peer.netns = fcntl(info[3].As<Napi::Number>().Int32Value(), F_DUPFD_CLOEXEC, 3);
+    if (peer.netns < 0) throw Napi::TypeError::New(info.Env(), "the namespace's descriptor is not open");
+    auto held = std::make_shared<OwnedFd>(peer.netns);
+    return {"add the veth pair", [name = textArgument(info, 0), change = changeArgument(info, 1), peer, held] {
+              addVeth(name, change, peer);
               return nothing;
             }};
   });

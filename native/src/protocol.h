@@ -23,6 +23,7 @@ enum Op : uint32_t {
   kExec = 2,    // lxcpath, name, cwd, uid, gid, columns ("" = no terminal), rows, number of environment entries, entries, arguments; fds: 0, 1, 2
   kWrite = 3,   // root file system, then path, mode (octal), content for each file
   kCancel = 4,  // ends the child that works on request `id`
+  kPlug = 5,    // init pid, monitor pid, "plug" or "unplug", kind (directory, file, node, tmpfs), source, target, read-only, recursive ("1"), size
   // Replies.
   kDone = 100,    // start: init pid, monitor pid; exec: pid, fds: pidfd [, terminal]
   kFailed = 101,  // code, message, log

@@ -77,6 +77,7 @@ export const ERRORS = {
   NETWORK_FOREIGN: { http: 409, retry: 'on-change', text: 'a link of that name is not ours' },
   NETWORK_FAILED: { http: 500, retry: 'backoff', text: 'the network operation failed' },
   SUBNETS_EXHAUSTED: { http: 507, retry: 'on-change', text: 'no free subnet or address is left' },
+  DEVICE_REFUSED: { http: 409, retry: 'backoff', text: 'the device cannot be put into the container' },
   DEVICE_MISSING: { http: 409, retry: 'backoff', text: 'the device is not there' },
 } as const satisfies Record<string, ErrorEntry>;
 

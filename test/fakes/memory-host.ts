@@ -10,10 +10,10 @@ import { MemoryStorage } from './memory-storage.ts';
 
 export class MemoryHost implements Host {
   readonly capabilities = TEST_CAPABILITIES;
-  readonly lxc = new MemoryLxc();
+  readonly network = new MemoryNetwork();
+  readonly lxc = new MemoryLxc(() => Date.now(), this.network);
   readonly images = new MemoryImages();
   readonly storage = new MemoryStorage(this.images);
-  readonly network = new MemoryNetwork();
   /** Host paths that devices may name. */
   readonly paths = new Map<string, HostPathReading>();
   readonly files = { stat: async (path: string): Promise<HostPathReading> => this.paths.get(path) ?? { is: 'missing' } };

@@ -12,9 +12,12 @@ import type {
   ExitRecord,
   InterfaceReading,
   LxcPort,
+  Plugged,
   RootfsFile,
   StartReply,
 } from '../../src/host/ports/lxc.ts';
+import { MemoryDevices } from './memory-devices.ts';
+import type { MemoryNetwork } from './memory-network.ts';
 
 /** What a call does instead of its work. `unreadable`: HOST_UNREADABLE, as a listing that is not complete. */
 export type LxcFault = AppError | 'fail' | 'hang' | 'unreadable';
@@ -33,7 +36,8 @@ interface MemoryMonitor {
   readonly monitorPid: number;
   initPid: number | undefined;
   frozen: boolean;
-  readonly cgroup: Map<string, string>;
+  cgroup: Map<string, string>;
+  devices: MemoryDevices;
 }
 
 /** What the kernel puts in a fresh control group; the names of v1 and v2 side by side. */
@@ -76,10 +80,13 @@ export class MemoryLxc implements LxcPort {
   onExec: (name: string, request: ExecRequest) => { readonly output: string; readonly code: number } = () => ({ output: '', code: 0 });
   readonly #listeners = new Set<(name: string) => void>();
   readonly #now: () => number;
+  /** Where the host sides of its veths are. */
+  readonly #network: MemoryNetwork | undefined;
   #nextPid = 1000;
 
-  constructor(now: () => number = () => Date.now()) {
+  constructor(now: () => number = () => Date.now(), network?: MemoryNetwork) {
     this.#now = now;
+    this.#network = network;
   }
 
   // --- what a test does behind the port's back ---
@@ -94,16 +101,21 @@ export class MemoryLxc implements LxcPort {
     this.#end(name, { at: this.#now(), signal: 2 });
   }
 
-  /** A reboot from inside: a new init under the same monitor, with a fresh control group from the config. */
+  /** A reboot from inside: a new init under the same monitor, which reads the config again and marks with what it starts. */
   guestReboot(name: string): void {
     const monitor = this.#running(name);
+    const directory = this.#defined(name);
+    monitor.devices.end();
     monitor.initPid = this.#nextPid++;
+    Object.assign(monitor, this.#fresh(directory));
+    if (directory.record !== undefined) directory.started = directory.record;
     this.#notify(name);
   }
 
   /** The host restarts: everything that ran is gone without an exit record. */
   hostReboot(): void {
     const names = [...this.facts.monitors.keys()];
+    for (const { devices } of this.facts.monitors.values()) devices.end();
     this.facts.monitors.clear();
     for (const name of names) this.#notify(name);
   }
@@ -189,7 +201,7 @@ export class MemoryLxc implements LxcPort {
       monitorPid: this.#nextPid++,
       initPid: this.#nextPid++,
       frozen: false,
-      cgroup: new Map([...Object.entries(FRESH_CGROUP), ...configuredCgroup(directory.config)]),
+      ...this.#fresh(directory),
     };
     this.facts.monitors.set(name, monitor);
     this.#notify(name);
@@ -240,6 +252,21 @@ export class MemoryLxc implements LxcPort {
       );
     }
     cgroup.set(file, value);
+  }
+
+  async plug(name: string, device: Plugged): Promise<void> {
+    await this.#called('plug', name);
+    this.#running(name).devices.plug(device);
+  }
+
+  async unplug(name: string, device: Plugged): Promise<void> {
+    await this.#called('unplug', name);
+    this.#running(name).devices.unplug(device);
+  }
+
+  async markPlugged(name: string, started: string): Promise<void> {
+    await this.#called('markPlugged', name);
+    this.#defined(name).started = started;
   }
 
   async exec(name: string, request: ExecRequest): Promise<ExecProcess> {
@@ -305,6 +332,12 @@ export class MemoryLxc implements LxcPort {
     return directory;
   }
 
+  /** What the kernel and liblxc give a container at its start. */
+  #fresh({ config = '' }: MemoryDirectory): Pick<MemoryMonitor, 'cgroup' | 'devices'> {
+    const cgroup = new Map([...Object.entries(FRESH_CGROUP), ...configuredCgroup(config)]);
+    return { cgroup, devices: new MemoryDevices(config, this.#network) };
+  }
+
   #running(name: string): MemoryMonitor {
     const monitor = this.facts.monitors.get(name);
     if (!monitor || monitor.initPid === undefined) {
@@ -314,7 +347,10 @@ export class MemoryLxc implements LxcPort {
   }
 
   #end(name: string, exit: ExitRecord): void {
-    if (!this.facts.monitors.delete(name)) return;
+    const monitor = this.facts.monitors.get(name);
+    if (monitor === undefined) return;
+    this.facts.monitors.delete(name);
+    monitor.devices.end();
     const directory = this.facts.directories.get(name);
     if (directory) directory.exit = exit;
     this.#notify(name);

@@ -1,7 +1,7 @@
 // Devices as they should be, one shape per type, and what a driver answers about one of them. Pure data.
 import type { ResourceRef } from '../../core/ref.ts';
 import type { HostPathReading } from '../ports/files.ts';
-import type { DeviceNode } from '../ports/lxc.ts';
+import type { DeviceNode, Plugged } from '../ports/lxc.ts';
 import type { DhcpHost } from '../ports/network.ts';
 
 /** A directory or file of the host. */
@@ -98,6 +98,8 @@ export interface DeviceParts {
   readonly config: readonly ConfigItem[];
   readonly nodes?: readonly DeviceNode[];
   readonly dhcpHosts?: readonly DhcpHostEntry[];
+  /** The same as a running container gets it. */
+  readonly plugged?: Plugged;
   /** Why it cannot be given now although it is required: a full sentence. */
   readonly missing?: string;
   /** It is left out, and why: a full sentence. */

@@ -17,10 +17,13 @@ function parts(device: HostDiskSpec, context: DeviceContext): DeviceParts {
   if (reading.is === 'char' || reading.is === 'block') {
     return { config: [], missing: `The source "${device.source}" of disk "${device.name}" is a device node, not a directory or file.` };
   }
-  const bind = device.recursive ? 'rbind' : 'bind';
-  const create = reading.is === 'directory' ? 'create=dir' : 'create=file';
-  const options = [bind, ...(device.readonly ? ['ro'] : []), create];
-  return { config: [mountEntry({ source: device.source, target: device.path, type: 'none', options })] };
+  const { source, path: target, readonly, recursive } = device;
+  const directory = reading.is === 'directory';
+  const options = [recursive ? 'rbind' : 'bind', ...(readonly ? ['ro'] : []), directory ? 'create=dir' : 'create=file'];
+  return {
+    config: [mountEntry({ source, target, type: 'none', options })],
+    plugged: { is: 'mount', source, target, directory, readonly, recursive },
+  };
 }
 
 export const diskDriver: DeviceDriver<HostDiskSpec> = { hostPaths, parts };

@@ -11,19 +11,28 @@ function parts(device: NicSpec, context: DeviceContext): DeviceParts {
   }
   const mtu = device.mtu ?? network.mtu;
   const net = `lxc.net.${context.nicIndex}`;
+  const link = vethName(context.prefix, context.uid, device.name);
   const config: ConfigItem[] = [
     [`${net}.type`, 'veth'],
     [`${net}.link`, network.bridge],
-    [`${net}.veth.pair`, vethName(context.prefix, context.uid, device.name)],
+    [`${net}.veth.pair`, link],
     [`${net}.name`, device.interface],
     [`${net}.hwaddr`, hwaddr],
     // Without it liblxc dumps all links of the host at each start to copy the bridge's.
     ...(mtu === undefined ? [] : ([[`${net}.mtu`, String(mtu)]] as const)),
     [`${net}.flags`, 'up'],
   ];
-  if (!network.dhcp) return { config };
+  const plugged = {
+    is: 'nic',
+    link,
+    bridge: network.bridge,
+    interface: device.interface,
+    hwaddr,
+    ...(mtu === undefined ? {} : { mtu }),
+  } as const;
+  if (!network.dhcp) return { config, plugged };
   const host = { hwaddr, address: device.ipv4, hostname: context.hostname };
-  return { config, dhcpHosts: [{ bridge: network.bridge, key: `${context.uid}.${device.name}`, host }] };
+  return { config, plugged, dhcpHosts: [{ bridge: network.bridge, key: `${context.uid}.${device.name}`, host }] };
 }
 
 export const nicDriver: DeviceDriver<NicSpec> = { hostPaths: () => [], parts };

@@ -2,10 +2,13 @@
 import type { DeviceDriver, DeviceParts, TmpfsSpec } from './device-spec.ts';
 import { mountEntry } from './mount-entry.ts';
 
-function parts(device: TmpfsSpec): DeviceParts {
-  const size = device.sizeBytes === undefined ? [] : [`size=${device.sizeBytes}`];
-  const options = [device.readonly ? 'ro' : 'rw', 'nosuid', 'nodev', ...size, 'create=dir'];
-  return { config: [mountEntry({ source: 'tmpfs', target: device.path, type: 'tmpfs', options })] };
+function parts({ path: target, readonly, sizeBytes }: TmpfsSpec): DeviceParts {
+  const size = sizeBytes === undefined ? [] : [`size=${sizeBytes}`];
+  const options = [readonly ? 'ro' : 'rw', 'nosuid', 'nodev', ...size, 'create=dir'];
+  return {
+    config: [mountEntry({ source: 'tmpfs', target, type: 'tmpfs', options })],
+    plugged: { is: 'mount', target, directory: true, readonly, recursive: false, ...(sizeBytes === undefined ? {} : { sizeBytes }) },
+  };
 }
 
 export const tmpfsDriver: DeviceDriver<TmpfsSpec> = { hostPaths: () => [], parts };

@@ -24,13 +24,13 @@ function parts(device: UnixCharSpec, context: DeviceContext): DeviceParts {
   // Without all ids of the host mapped, the kernel lets nobody make device nodes (mknod(2), user_namespaces(7)): bind the host's own.
   const source = context.nested ? device.source : `${context.devicesDir}/${file}`;
   const config: ConfigItem[] = [mountEntry({ source, target: device.path, type: 'none', options: ['bind', 'create=file'] })];
-  if (context.idBase === undefined) {
-    config.push([context.cgroup === 'v2' ? 'lxc.cgroup2.devices.allow' : 'lxc.cgroup.devices.allow', `c ${major}:${minor} rwm`]);
-  }
-  if (context.nested) return { config };
+  const rule = context.idBase === undefined ? `c ${major}:${minor} rwm` : undefined;
+  if (rule !== undefined) config.push([context.cgroup === 'v2' ? 'lxc.cgroup2.devices.allow' : 'lxc.cgroup.devices.allow', rule]);
+  const plugged = { is: 'node', source, target: device.path, ...(rule === undefined ? {} : { rule }) } as const;
+  if (context.nested) return { config, plugged };
   const base = context.idBase ?? 0;
   const node = { file, type: 'char', major, minor, mode: device.mode, uid: base + device.uid, gid: base + device.gid } as const;
-  return { config, nodes: [node] };
+  return { config, plugged, nodes: [node] };
 }
 
 function numbersOf(device: UnixCharSpec, context: DeviceContext): { major: number; minor: number } | undefined {

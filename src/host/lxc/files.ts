@@ -58,6 +58,16 @@ export async function markStarted(paths: Paths, name: string): Promise<void> {
   }
 }
 
+/** With what the container runs by now. */
+export async function writeStarted(paths: Paths, name: string, started: string): Promise<void> {
+  checkName(name);
+  try {
+    await loadNative().replaceFiles(paths.instance(name), ['started.json', started], '', false);
+  } catch (error) {
+    throw fileFailure(error, name);
+  }
+}
+
 function fileFailure(error: unknown, name: string): AppError {
   return fromNative(error, 'FILE_FAILED', `The files of container "${name}" could not be written`, { name });
 }

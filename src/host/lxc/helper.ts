@@ -8,7 +8,7 @@ import { loadNative, nativeDir, type NativeZygote } from './binding.ts';
 import { logReason } from './native-failure.ts';
 
 /** The numbers of native/src/protocol.h. */
-const OP = { start: 1, exec: 2, write: 3, cancel: 4, done: 100, failed: 101, exited: 102, ended: 103 } as const;
+const OP = { start: 1, exec: 2, write: 3, cancel: 4, plug: 5, done: 100, failed: 101, exited: 102, ended: 103 } as const;
 
 export interface HelperReply {
   readonly fields: readonly string[];
@@ -53,7 +53,7 @@ export class Helper {
 
   /** Resolves with `done`, rejects with the helper's code, or LXC_HELPER_LOST. */
   request(
-    op: 'start' | 'exec' | 'write',
+    op: 'start' | 'exec' | 'write' | 'plug',
     fields: readonly string[],
     fds: readonly number[] = [],
   ): { id: number; reply: Promise<HelperReply> } {

@@ -6,17 +6,27 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { Paths } from '../../core/paths.ts';
-import type { ExecProcess, ExecRequest, LxcPort, StartReply } from '../ports/lxc.ts';
+import type { ExecProcess, ExecRequest, LxcPort, Plugged, StartReply } from '../ports/lxc.ts';
 import { loadNative, type NativeContainer } from './binding.ts';
 import { CgroupWatch } from './cgroup-watch.ts';
 import { Cgroups } from './cgroups.ts';
 import { execInContainer } from './exec.ts';
-import { checkName, markStarted, removeContainer, removeExitRecord, sweepRemoved, writeContainer, writeDeviceNodes } from './files.ts';
+import {
+  checkName,
+  markStarted,
+  removeContainer,
+  removeExitRecord,
+  sweepRemoved,
+  writeContainer,
+  writeDeviceNodes,
+  writeStarted,
+} from './files.ts';
 import { Helper } from './helper.ts';
 import { Listing } from './listing.ts';
 import { commandSocket } from './monitor-sockets.ts';
 import { Monitors } from './monitors.ts';
 import { fromNative } from './native-failure.ts';
+import { plugDevice, unplugDevice } from './plug.ts';
 
 /** A stop that takes longer is helped along: thaw and SIGKILL by pidfd, and at twice this time the monitor is killed. */
 const STOP_MS = 5_000;
@@ -243,6 +253,20 @@ class NativeLxcPort implements LxcPort {
     this.#notify(name);
   }
 
+  async plug(name: string, device: Plugged): Promise<void> {
+    const { initPid, monitorPid } = await this.#needRunning(name);
+    const stillRuns = (): boolean => this.#monitors.get(name)?.initPid === initPid;
+    await plugDevice(this.#helper, { name, initPid, monitorPid }, device, stillRuns);
+  }
+
+  async unplug(name: string, device: Plugged): Promise<void> {
+    await unplugDevice(this.#helper, { name, ...(await this.#needRunning(name)) }, device);
+  }
+
+  markPlugged(name: string, started: string): Promise<void> {
+    return writeStarted(this.#paths, name, started);
+  }
+
   async exec(name: string, request: ExecRequest): Promise<ExecProcess> {
     await this.#needRunning(name);
     const [frozen] = await loadNative().readMany([this.#cgroups.freezerFile(name) ?? '/dev/null']);
@@ -290,10 +314,10 @@ class NativeLxcPort implements LxcPort {
     return this.#monitors.get(name);
   }
 
-  async #needRunning(name: string): Promise<{ initPid: number }> {
+  async #needRunning(name: string): Promise<{ initPid: number; monitorPid: number }> {
     checkName(name);
     const seen = await this.#look(name);
-    if (seen?.phase === 'Running' && seen.initPid !== undefined) return { initPid: seen.initPid };
+    if (seen?.phase === 'Running' && seen.initPid !== undefined) return { initPid: seen.initPid, monitorPid: seen.monitorPid };
     throw new AppError('LXC_NOT_RUNNING', { name }, { message: `Container "${name}" is not running.` });
   }
 

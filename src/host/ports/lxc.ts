@@ -1,7 +1,7 @@
 // Containers as liblxc and the kernel know them. One directory per container below `<state-dir>/instances`:
 //   config         complete liblxc config, written by us (0600)
 //   instance.json  who it is: uid, ref, and what the planner wants to read back (0600); ownership is rebuilt from these
-//   started.json   a copy of instance.json made at each start: with what the running container was started
+//   started.json   a copy of instance.json made at each start, by the monitor at a guest's reboot too: with what the container runs
 //   exit.json      written by the monitor at the container's end
 //   log            liblxc's log of the last start
 //   devices/       device nodes we made (0711)
@@ -65,6 +65,44 @@ export interface InterfaceReading {
   readonly addresses: readonly string[];
 }
 
+/** A directory or file of the host, or a tmpfs, mounted in a container. */
+export interface PluggedMount {
+  readonly is: 'mount';
+  /** Undefined: a tmpfs of the container's own. */
+  readonly source?: string;
+  /** In the container, absolute. */
+  readonly target: string;
+  readonly directory: boolean;
+  readonly readonly: boolean;
+  readonly recursive: boolean;
+  /** Of a tmpfs. */
+  readonly sizeBytes?: number;
+}
+
+/** A device node of the host bound to its place in a container. */
+export interface PluggedNode {
+  readonly is: 'node';
+  readonly source: string;
+  readonly target: string;
+  /** What a privileged container's device cgroup has to allow: `c 10:200 rwm`. */
+  readonly rule?: string;
+}
+
+/** A veth pair: its host side in a bridge, its other one in the container. */
+export interface PluggedNic {
+  readonly is: 'nic';
+  /** The host side's name. */
+  readonly link: string;
+  readonly bridge: string;
+  /** The other side's name. */
+  readonly interface: string;
+  readonly hwaddr: string;
+  readonly mtu?: number;
+}
+
+/** What a running container has of a device, as it is put in and taken out. Plain data: it is recorded. */
+export type Plugged = PluggedMount | PluggedNode | PluggedNic;
+
 export interface LxcPort {
   /**
    * One complete listing: every directory below instances/ and every container with a monitor. Throws when it is not complete.
@@ -91,6 +129,15 @@ export interface LxcPort {
   freeze(name: string, signal: AbortSignal): Promise<void>;
   unfreeze(name: string, signal: AbortSignal): Promise<void>;
   setCgroup(name: string, file: string, value: string): Promise<void>;
+  /**
+   * Puts a device into a container that runs or is frozen: nothing inside has to do anything for it. It is made anew: what an interrupted
+   * attempt left in its place is taken out first. Rejects with DEVICE_REFUSED when its place in the container cannot be used.
+   */
+  plug(name: string, device: Plugged): Promise<void>;
+  /** Takes a device out of a container that runs or is frozen. Already gone is fine. */
+  unplug(name: string, device: Plugged): Promise<void>;
+  /** Replaces started.json: with what the container now runs. */
+  markPlugged(name: string, started: string): Promise<void>;
   exec(name: string, request: ExecRequest): Promise<ExecProcess>;
   /**
    * Writes files below a root file system of a container that is not running, with every path resolved inside that root (the

@@ -27,6 +27,8 @@ export interface InstanceActual {
   readonly started: InstanceRecord | undefined;
   readonly exit: ExitRecord | undefined;
   readonly volume: RootVolume;
+  /** NICs of what runs whose host side is gone. */
+  readonly lostNics: readonly string[];
   /** What the recorded host paths lead to now. */
   readonly hostPaths: ReadonlyMap<string, HostPathReading>;
   /** Control files of the running container: those its records name. */

@@ -3,20 +3,14 @@
 import { AppError } from '../../core/errors.ts';
 import { lxcName } from '../../core/names.ts';
 import { type ResourceRef, refText } from '../../core/ref.ts';
-import type { HostPathReading } from '../../host/ports/files.ts';
-import type { Host } from '../../host/ports/host.ts';
 import type { VolumeId } from '../../host/ports/storage.ts';
 import type { Appliers, Outcome } from '../changes.ts';
 import type { InstanceChangeTable } from './changes.ts';
-import { render, type Target, targetHostPaths } from './render.ts';
+import { applyReplug } from './apply-replug.ts';
+import { readHostPaths, render } from './render.ts';
 
 function rootVolume(ref: ResourceRef): VolumeId {
   return { type: 'container', name: lxcName(ref) };
-}
-
-async function readHostPaths(host: Host, target: Target): Promise<ReadonlyMap<string, HostPathReading>> {
-  const readings = targetHostPaths(target.spec).map(async (path) => [path, await host.files.stat(path)] as const);
-  return new Map(await Promise.all(readings));
 }
 
 const create: Appliers<InstanceChangeTable>['create'] = async (host, ref, { target, pool, image, seed, revive }, run) => {
@@ -125,6 +119,7 @@ export const appliers: Appliers<InstanceChangeTable> = {
   undo,
   configure,
   setLimits,
+  replug: applyReplug,
   setSize,
   setDhcpHosts,
   start,

@@ -1,7 +1,7 @@
 // What can be done to an instance. Every row holds all that its applier needs, decided while planning.
 import type { KnobWrite } from '../../host/cgroup/knobs.ts';
 import type { DhcpHostEntry } from '../../host/devices/device-spec.ts';
-import type { RootfsFile } from '../../host/ports/lxc.ts';
+import type { Plugged, RootfsFile } from '../../host/ports/lxc.ts';
 import type { Buries, Changes } from '../changes.ts';
 import type { FieldChange } from '../kind.ts';
 import type { Target } from './render.ts';
@@ -13,6 +13,8 @@ export interface DhcpKey {
 
 /** Why an instance that runs is stopped. */
 export type StopReason = 'state' | 'restart' | 'recreate';
+
+export type PlugAction = 'plug' | 'unplug' | 'replug';
 
 export interface InstanceChangeTable {
   /** Makes it, or finishes what a crash left half-made. */
@@ -39,6 +41,17 @@ export interface InstanceChangeTable {
     repair: boolean;
   };
   setLimits: { writes: readonly KnobWrite[]; repair: boolean };
+  /** Takes a device out of what runs, puts one in, or both. */
+  replug: {
+    device: string;
+    action: PlugAction;
+    target: Target;
+    /** All that may be in the container of it. */
+    out: readonly Plugged[];
+    fields: readonly FieldChange[];
+    /** Nothing declared differs: it is gone, or was left half-way. */
+    repair: boolean;
+  };
   setSize: { pool: string; from: number | undefined; to: number | undefined };
   setDhcpHosts: { set: readonly DhcpHostEntry[]; remove: readonly DhcpKey[] };
   start: { because: string };

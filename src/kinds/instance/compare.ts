@@ -7,6 +7,8 @@ import { type ExpandedConfig, type ExpandedDevices, isSecretKey } from './spec.t
 export interface Difference {
   readonly field: FieldChange;
   readonly verdict: OptionVerdict;
+  /** The device it is a difference of. */
+  readonly device?: string;
 }
 
 /** `config` values of secret keys may be fingerprints; they are not shown either. */
@@ -29,21 +31,25 @@ export function compareExpanded(from: Expandable, to: Expandable): Difference[] 
   return differences;
 }
 
-function compareDevice(name: string, from: ExpandedConfig | undefined, to: ExpandedConfig | undefined): Difference[] {
-  const field = `devices.${name}`;
-  if (from === undefined || to === undefined || from['type'] !== to['type']) {
-    // Another name for the root disk changes nothing inside.
-    const root = (from ?? to)?.['path'] === '/' && (from === undefined || to === undefined);
-    return [{ field: fieldChange(field, from?.['type'], to?.['type']), verdict: root ? 'live' : 'replug' }];
+function compareDevice(device: string, from: ExpandedConfig | undefined, to: ExpandedConfig | undefined): Difference[] {
+  const field = `devices.${device}`;
+  const pluggable = isPluggable(from) || isPluggable(to);
+  if (from === undefined || to === undefined || from['type'] !== to['type'] || isPluggable(from) !== isPluggable(to)) {
+    // Another name for the root disk changes nothing inside, and `none` is nothing there.
+    return [{ device, field: fieldChange(field, from?.['type'], to?.['type']), verdict: pluggable ? 'replug' : 'live' }];
   }
   const scope = `device/${to['type']}`;
-  const root = to['path'] === '/' && from['path'] === '/';
   return changedKeys(from, to).map((key) => {
     const verdict = (isOptionScope(scope) ? optionFor(scope, key)?.verdict : undefined) ?? 'restart';
     // The size of the root volume is changed in place; that of a tmpfs is a mount option, which the guest alone could change.
-    const lands = key === 'size' && !root ? 'restart' : verdict;
-    return { field: fieldChange(`${field}.${key}`, from[key], to[key]), verdict: lands };
+    const lands = key === 'size' && pluggable ? 'replug' : verdict;
+    return { device, field: fieldChange(`${field}.${key}`, from[key], to[key]), verdict: lands };
   });
+}
+
+/** The container gets something for it: `none` is a hole in a profile, and the root disk is the instance's volume. */
+export function isPluggable(options: ExpandedConfig | undefined): boolean {
+  return options !== undefined && options['type'] !== 'none' && !(options['type'] === 'disk' && options['path'] === '/');
 }
 
 function changedKeys(from: ExpandedConfig, to: ExpandedConfig): string[] {
@@ -60,7 +66,7 @@ function fieldChange(field: string, from: string | undefined, to: string | undef
   return { field, ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
 }
 
-/** Those that a running instance gets only by a restart. Taking a device out and putting it back is one, too, so far. */
-export function needingRestart(differences: readonly Difference[]): FieldChange[] {
-  return differences.filter(({ verdict }) => verdict === 'restart' || verdict === 'replug').map(({ field }) => field);
+/** Those that a running instance gets only by a restart. */
+export function needingRestart(differences: readonly Difference[], canPlug: boolean): FieldChange[] {
+  return differences.filter(({ verdict }) => verdict === 'restart' || (verdict === 'replug' && !canPlug)).map(({ field }) => field);
 }

@@ -18,6 +18,13 @@ export function describe(change: InstanceChange): Described {
         summary: change.repair ? 'put its limits back, which were changed from outside' : 'apply limits',
         fields: change.writes.map(({ file, from, to }) => ({ field: file, ...(from === undefined ? {} : { from }), to })),
       };
+    case 'replug':
+      return {
+        verdict: change.repair ? 'repair' : 'replug',
+        summary: replugSummary(change),
+        fields: change.fields,
+        downtime: `less than 1 s for device "${change.device}" only`,
+      };
     case 'setSize':
       return { verdict: 'live', summary: `set the size of the root disk to ${sizeText(change.to)}`, fields: [sizeField(change)] };
     case 'setDhcpHosts':
@@ -66,6 +73,12 @@ function createSummary({ image, pool, revive, because }: Extract<InstanceChange,
   if (because === 'absent') return what;
   if (because === 'recreate') return `make its root volume anew from image "${image}" in pool "${pool}"`;
   return because === 'half-made' ? `finish what is half-made: ${what}` : `${what}: its root volume is gone`;
+}
+
+const PLUG_WORDS = { plug: 'plug in', unplug: 'unplug', replug: 'replug' } as const;
+
+function replugSummary({ device, action, repair }: Extract<InstanceChange, { do: 'replug' }>): string {
+  return `${PLUG_WORDS[action]} device "${device}"${repair ? ', which is not there as it should be' : ''}`;
 }
 
 function configureSummary({ repair, seed }: Extract<InstanceChange, { do: 'configure' }>): string {

@@ -4,7 +4,7 @@
 //   absent, half-made   -> (undo) create -> start
 //   there               -> limits, size, leases, configuration as they should be; then power:
 //                          stopped  -> start, where restart policy and back-off say so
-//                          running  -> shutdown (kill when it takes too long) and start, where a change needs it
+//                          running  -> devices taken out and put in; shutdown (kill when it takes too long) and start, where a change needs it
 import { AppError } from '../../core/errors.ts';
 import { hashOf } from '../../core/hash.ts';
 import { type KnobWrite, knobWrites, limitKnobs, sameKnobValue, unlimitedValue } from '../../host/cgroup/knobs.ts';
@@ -18,6 +18,7 @@ import { createdFields } from './created-fields.ts';
 import { poolHasQuotas } from './neighbours.ts';
 import { decideStart, isHeld, type PowerInput } from './power.ts';
 import { fingerprinted } from './record.ts';
+import { canPlug, isPlugged, replugSteps } from './replug.ts';
 import { render, type Rendered, type Target, targetHostPaths, targetLeases } from './render.ts';
 import type { InstanceSpec } from './spec.ts';
 import { baseOf, makeTarget, poolRef } from './target.ts';
@@ -103,7 +104,8 @@ function startSteps(spec: InstanceSpec, { because, notBefore }: { because: strin
 
 function converge(spec: InstanceSpec, actual: InstanceActual, input: Input): Step[] {
   const desired = { config: fingerprinted(input.recorded.uid, spec.config), devices: spec.devices };
-  const restart = actual.started === undefined ? [] : needingRestart(compareExpanded(actual.started.document.spec, desired));
+  const differences = actual.started === undefined ? [] : compareExpanded(actual.started.document.spec, desired);
+  const restart = needingRestart(differences, canPlug(actual));
   const replacement = replacementOf(spec, actual, input.facts);
   const recreate = replacement === undefined ? undefined : mayRecreate(spec, replacement, actual, input.recorded);
   const decided = decideTarget(spec, actual, input, restart);
@@ -127,7 +129,10 @@ function converge(spec: InstanceSpec, actual: InstanceActual, input: Input): Ste
   }
   if (spec.state === 'Stopped') return [...steps, ...stopSteps('state', [], spec, actual, input), ...leases, ...later];
   // It is not taken down for what cannot be given to it anyway.
-  if (restart.length === 0 || files instanceof AppError) return [...steps, ...thaw(spec, actual), ...leases, ...later];
+  if (restart.length === 0 || files instanceof AppError) {
+    // A NIC is plugged in when its lease is there to be asked for.
+    return [...steps, ...thaw(spec, actual), ...leases, ...replugSteps(target, files, actual, differences), ...later];
+  }
   const stop = stopSteps('restart', restart, spec, actual, input);
   if (stop.length === 0) return [...steps, ...leases];
   const reseed = seed === undefined ? [] : configureSteps({ ...target, seed: seed.hash }, seed, files, actual, desired);
@@ -271,6 +276,7 @@ function configureSteps(
   const rendered = files instanceof AppError ? undefined : files;
   const sameRecord = rendered !== undefined && rendered.record === actual.recordText;
   if (sameRecord && rendered.config === actual.config && seed === undefined) return [];
-  const fields = actual.record === undefined ? [] : compareExpanded(actual.record.document.spec, desired).map(({ field }) => field);
+  const differences = actual.record === undefined ? [] : compareExpanded(actual.record.document.spec, desired);
+  const fields = differences.filter((one) => !(canPlug(actual) && isPlugged(one))).map(({ field }) => field);
   return [{ change: { do: 'configure', target, seed: seed?.files ?? [], fields, repair: sameRecord && seed === undefined } }];
 }

@@ -33,6 +33,8 @@ function waitsForNeeds(change: InstanceChange): boolean {
     case 'setDhcpHosts':
     case 'buryRoot':
       return true;
+    case 'replug':
+      return change.action !== 'unplug';
     case 'shutdown':
     case 'kill':
       return change.because !== 'state';
@@ -65,6 +67,8 @@ function holds(change: InstanceChange, now: Observed<InstanceActual>): boolean {
     case 'shutdown':
     case 'kill':
       return up;
+    case 'replug':
+      return actual?.power === 'Running' || actual?.power === 'Frozen';
     case 'freeze':
       return actual?.power === 'Running';
     case 'unfreeze':

@@ -78,7 +78,7 @@ function identity({ rootfs, idBase }: ConfigInput): ConfigItem[] {
 const DROPPED_CAPABILITIES = 'sys_time sys_module sys_rawio mac_admin mac_override';
 
 /** Nodes a privileged instance may use, as in LXD: making any node, null zero full random urandom, tty console ptmx, pts, fuse, tun. */
-const PRIVILEGED_NODES = [
+export const PRIVILEGED_NODES: readonly string[] = [
   'b *:* m',
   'c *:* m',
   'c 136:* rwm',

@@ -1,6 +1,6 @@
 // Reads one instance out of the round's shared readings. No process, no directory scan of its own; the only reads that are not shared are
 // the control files of a running container with limits.
-import { toAppError } from '../../core/errors.ts';
+import { AppError, toAppError } from '../../core/errors.ts';
 import { lxcName } from '../../core/names.ts';
 import type { ResourceRef } from '../../core/ref.ts';
 import type { DhcpHostEntry } from '../../host/devices/device-spec.ts';
@@ -51,6 +51,7 @@ async function read(view: HostView, name: string, recorded: Recorded | undefined
     started,
     exit: container.exit,
     volume,
+    lostNics: await readLostNics(view, container, started),
     hostPaths: record === undefined || record.hostPaths.length === 0 ? new Map() : await view.hostPaths(record.hostPaths),
     knobs: await readKnobs(view, name, container, record, started),
     dhcpHosts: dhcp === undefined || uid === undefined ? undefined : hostsOf(uid, dhcp),
@@ -69,6 +70,7 @@ const NOTHING: Omit<InstanceActual, 'volume'> = {
   record: undefined,
   started: undefined,
   exit: undefined,
+  lostNics: [],
   hostPaths: new Map(),
   knobs: new Map(),
   dhcpHosts: undefined,
@@ -91,6 +93,17 @@ function hasNics(
 ): boolean {
   const recordedNics = (record?.nics.length ?? 0) + (started?.nics.length ?? 0);
   return recordedNics > 0 || applied?.deviceList?.some((device) => device.type === 'nic') === true;
+}
+
+/** The kernel deletes a veth pair when either side goes: without its host side the guest has no interface either. */
+async function readLostNics(view: HostView, container: ContainerReading, started: InstanceRecord | undefined): Promise<string[]> {
+  if (container.power !== 'Running' && container.power !== 'Frozen') return [];
+  const nics = Object.entries(started?.plugged ?? {}).filter(([, plugged]) => plugged.is === 'nic');
+  if (nics.length === 0) return [];
+  const { links } = await view.links();
+  // Every network namespace has `lo`: a listing without any link is not complete, whatever it claims.
+  if (links.size === 0) throw new AppError('HOST_UNREADABLE', { what: 'links' }, { message: 'The listing of links is empty.' });
+  return nics.filter(([, plugged]) => plugged.is === 'nic' && !links.has(plugged.link)).map(([device]) => device);
 }
 
 async function readKnobs(

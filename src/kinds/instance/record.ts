@@ -1,6 +1,7 @@
 // instance.json: who a directory below instances/ belongs to, and what the planner wants to read back. Its copy started.json says with
 // what the running container was started. Secrets stand in it as fingerprints.
 import { canonicalJson, hashOf, sha256Hex } from '../../core/hash.ts';
+import type { Plugged } from '../../host/ports/lxc.ts';
 import type { ExpandedConfig, ExpandedDevices, InstanceState, RestartPolicy } from './spec.ts';
 import { isSecretKey } from './spec.ts';
 
@@ -9,6 +10,8 @@ export interface RecordedNic {
   readonly hwaddr: string;
   readonly bridge: string;
 }
+
+export type PluggedDevices = Readonly<Record<string, Plugged>>;
 
 export interface RecordedImage {
   /** Name of the Image object. */
@@ -42,6 +45,13 @@ export interface InstanceRecord {
   readonly hostPaths: readonly string[];
   /** Devices that could not be given, and need not be. */
   readonly leftOut: readonly string[];
+  /** What it has of each device. Undefined: written by a version that did not plug; then only a restart changes devices. */
+  readonly plugged?: PluggedDevices;
+  /**
+   * Only in started.json: devices whose plugging was begun, with everything that may be in the container of them. A crash in between
+   * leaves them here, and whatever is declared by then, these are taken out first.
+   */
+  readonly loose?: Readonly<Record<string, readonly Plugged[]>>;
   /** Control files that are set, with the values meant. */
   readonly knobs: Readonly<Record<string, string>>;
   /** Hash of the cloud-init seed on its disk. */
@@ -90,6 +100,9 @@ function isRecord(value: unknown): value is InstanceRecord {
   if (!isObject(image) || typeof image['fingerprint'] !== 'string' || typeof image['name'] !== 'string') return false;
   if (!isList(nics, isNic) || !isList(hostPaths, isText) || !isList(leftOut, isText) || !isTexts(knobs) || !isTexts(allocations))
     return false;
+  const { plugged = {}, loose = {} } = value;
+  if (!isObject(plugged) || !Object.values(plugged).every(isPlugged)) return false;
+  if (!isObject(loose) || !Object.values(loose).every((list) => isList(list, isPlugged))) return false;
   const texts = [value['uid'], value['ref'], value['stage'], value['state'], value['pool']];
   return texts.every(isText) && typeof value['generation'] === 'number' && isDocument(document);
 }
@@ -102,6 +115,12 @@ function isDocument(value: unknown): boolean {
 
 function isNic(value: unknown): boolean {
   return isObject(value) && [value['device'], value['hwaddr'], value['bridge']].every(isText);
+}
+
+function isPlugged(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  if (value['is'] === 'nic') return [value['link'], value['bridge'], value['interface'], value['hwaddr']].every(isText);
+  return (value['is'] === 'mount' || value['is'] === 'node') && isText(value['target']);
 }
 
 function isTexts(value: unknown): boolean {

@@ -8,7 +8,8 @@ import type { ConfigItem, DeviceContext, DhcpHostEntry, NicNetwork } from '../..
 import { deviceHostPaths, deviceParts } from '../../host/devices/registry.ts';
 import type { HostCapabilities } from '../../host/ports/capabilities.ts';
 import type { HostPathReading } from '../../host/ports/files.ts';
-import type { DeviceNode } from '../../host/ports/lxc.ts';
+import type { Host } from '../../host/ports/host.ts';
+import type { DeviceNode, Plugged } from '../../host/ports/lxc.ts';
 import { configText } from './config-text.ts';
 import { lxcConfig } from './lxc-config.ts';
 import { fingerprinted, type RecordedDocument, type RecordedImage, type RecordedNic, recordText } from './record.ts';
@@ -53,6 +54,12 @@ export function targetHostPaths(spec: InstanceSpec): string[] {
   return [...new Set(spec.deviceList.flatMap((device) => deviceHostPaths(device)))].toSorted();
 }
 
+/** For appliers: what the host paths lead to right now. */
+export async function readHostPaths(host: Pick<Host, 'files'>, target: Target): Promise<ReadonlyMap<string, HostPathReading>> {
+  const readings = targetHostPaths(target.spec).map(async (path) => [path, await host.files.stat(path)] as const);
+  return new Map(await Promise.all(readings));
+}
+
 /** Throws DEVICE_MISSING when a required device cannot be given, VALUE_INVALID for what must not be written or cannot hold here. */
 export function render(target: Target, hostPaths: ReadonlyMap<string, HostPathReading>, stage: 'making' | 'made' = 'made'): Rendered {
   const { spec, uid, host } = target;
@@ -62,12 +69,14 @@ export function render(target: Target, hostPaths: ReadonlyMap<string, HostPathRe
   const dhcpHosts: DhcpHostEntry[] = [];
   const nics: RecordedNic[] = [];
   const leftOut: Record<string, string> = {};
+  const plugged: Record<string, Plugged> = {};
   for (const device of spec.deviceList) {
     const parts = deviceParts(device, contextFor(target, hostPaths, nics.length));
     if (parts.missing !== undefined) {
       throw new AppError('DEVICE_MISSING', { device: device.name }, { message: parts.missing });
     }
     if (parts.leftOut !== undefined) leftOut[device.name] = parts.leftOut;
+    if (parts.plugged !== undefined) plugged[device.name] = parts.plugged;
     config.push(...parts.config);
     nodes.push(...(parts.nodes ?? []));
     dhcpHosts.push(...(parts.dhcpHosts ?? []));
@@ -92,6 +101,7 @@ export function render(target: Target, hostPaths: ReadonlyMap<string, HostPathRe
     nics,
     hostPaths: targetHostPaths(spec),
     leftOut: Object.keys(leftOut),
+    plugged,
     knobs: Object.fromEntries(limitKnobs(spec.limits, host, uid).map(({ file, value }) => [file, value])),
     ...(target.seed === undefined ? {} : { seed: target.seed }),
     document: recordedDocument(target),

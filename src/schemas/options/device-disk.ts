@@ -11,10 +11,10 @@ const source = patternValue(
 );
 
 export const diskOptions = {
-  path: applied(absolutePathValue, 'restart', 'Where it is mounted in the instance. `/` makes it the root disk.', { example: '/srv/data' }),
+  path: applied(absolutePathValue, 'replug', 'Where it is mounted in the instance. `/` makes it the root disk.', { example: '/srv/data' }),
   source: applied(
     source,
-    'restart',
+    'replug',
     'What is mounted: a directory, file or block device of the host, or `tmpfs:`. Not set for the root disk.',
     {
       example: '/srv/shared',
@@ -22,12 +22,12 @@ export const diskOptions = {
   ),
   pool: applied(objectNameValue, 'recreate', 'The storage pool of the root disk.', { example: 'fast' }),
   size: applied(sizeValue, 'live', 'Size limit of the root disk or of a tmpfs. Default: none.', { unit: 'bytes', example: '10GiB' }),
-  readonly: applied(booleanValue, 'restart', 'Mount read-only.', { default: 'false', example: 'true' }),
-  required: applied(booleanValue, 'restart', 'Whether the instance must not start while the source is missing.', {
+  readonly: applied(booleanValue, 'replug', 'Mount read-only.', { default: 'false', example: 'true' }),
+  required: applied(booleanValue, 'live', 'Whether the instance must not start while the source is missing.', {
     default: 'true',
     example: 'false',
   }),
-  recursive: applied(booleanValue, 'restart', 'Whether mounts below the source are passed in as well.', {
+  recursive: applied(booleanValue, 'replug', 'Whether mounts below the source are passed in as well.', {
     default: 'false',
     example: 'true',
   }),

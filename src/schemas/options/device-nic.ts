@@ -20,11 +20,11 @@ import { attached, bootPriority } from './device-common.ts';
 const aclAction = choiceValue('allow', 'reject', 'drop');
 
 export const nicOptions = {
-  network: applied(objectNameValue, 'restart', 'The declared network it is in.', { example: 'lan' }),
-  name: applied(linkNameValue, 'restart', "The interface's name in the instance. Default: the device's name.", { example: 'eth0' }),
-  hwaddr: applied(macValue, 'restart', 'Its MAC address. Default: one is made and kept.', { example: '00:16:3e:12:34:56' }),
-  mtu: applied(integerValue({ min: 68, max: 65535 }), 'restart', "Its MTU. Default: the network's.", { unit: 'bytes', example: '1400' }),
-  'ipv4.address': applied(ipv4Value, 'restart', 'A static DHCP lease: the address it always gets.', { example: '10.20.0.10' }),
+  network: applied(objectNameValue, 'replug', 'The declared network it is in.', { example: 'lan' }),
+  name: applied(linkNameValue, 'replug', "The interface's name in the instance. Default: the device's name.", { example: 'eth0' }),
+  hwaddr: applied(macValue, 'replug', 'Its MAC address. Default: one is made and kept.', { example: '00:16:3e:12:34:56' }),
+  mtu: applied(integerValue({ min: 68, max: 65535 }), 'replug', "Its MTU. Default: the network's.", { unit: 'bytes', example: '1400' }),
+  'ipv4.address': applied(ipv4Value, 'replug', 'A static DHCP lease: the address it always gets.', { example: '10.20.0.10' }),
   host_name: planned(linkNameValue, 'restart', "The interface's name on the host."),
   nictype: planned(
     choiceValue('bridged', 'macvlan', 'sriov', 'physical', 'p2p', 'routed', 'ipvlan', 'ovn'),

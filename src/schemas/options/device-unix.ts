@@ -9,14 +9,14 @@ const minor = integerValue({ min: 0, max: 1_048_575 });
 const id = integerValue({ min: 0, max: 65_535 });
 
 export const unixCharOptions = {
-  source: applied(absolutePathValue, 'restart', 'The device on the host. Default: `path`.', { example: '/dev/net/tun' }),
-  path: applied(absolutePathValue, 'restart', 'The device in the instance. Default: `source`.', { example: '/dev/net/tun' }),
-  major: applied(major, 'restart', "Major number. Default: the source's.", { example: '10' }),
-  minor: applied(minor, 'restart', "Minor number. Default: the source's.", { example: '200' }),
-  uid: applied(id, 'restart', 'Owner in the instance.', { default: '0', example: '1000' }),
-  gid: applied(id, 'restart', 'Group in the instance.', { default: '0', example: '5' }),
-  mode: applied(modeValue, 'restart', 'File mode in the instance.', { default: '0660', example: '0666' }),
-  required: applied(booleanValue, 'restart', 'Whether the instance must not start while the source is missing.', {
+  source: applied(absolutePathValue, 'replug', 'The device on the host. Default: `path`.', { example: '/dev/net/tun' }),
+  path: applied(absolutePathValue, 'replug', 'The device in the instance. Default: `source`.', { example: '/dev/net/tun' }),
+  major: applied(major, 'replug', "Major number. Default: the source's.", { example: '10' }),
+  minor: applied(minor, 'replug', "Minor number. Default: the source's.", { example: '200' }),
+  uid: applied(id, 'replug', 'Owner in the instance.', { default: '0', example: '1000' }),
+  gid: applied(id, 'replug', 'Group in the instance.', { default: '0', example: '5' }),
+  mode: applied(modeValue, 'replug', 'File mode in the instance.', { default: '0660', example: '0666' }),
+  required: applied(booleanValue, 'live', 'Whether the instance must not start while the source is missing.', {
     default: 'true',
     example: 'false',
   }),

@@ -28,6 +28,13 @@ export interface RawNetlink {
   /** Links, addresses and the destinations of all routes but the table `local`, from complete listings. */
   netlinkRead(): Promise<{ readonly links: readonly RawLink[]; readonly routes: readonly string[] }>;
   netlinkAddBridge(name: string, initial: RawLinkChange): Promise<void>;
+  /** The host side, and the other one in the network namespace of the descriptor, which is brought up. */
+  netlinkAddVeth(
+    name: string,
+    initial: RawLinkChange,
+    peer: { readonly name: string; readonly hwaddr: string; readonly mtu?: number },
+    netns: number,
+  ): Promise<void>;
   netlinkSetLink(name: string, change: RawLinkChange): Promise<void>;
   netlinkSetAddresses(name: string, addresses: readonly string[]): Promise<void>;
   netlinkDeleteLink(name: string): Promise<void>;

@@ -89,8 +89,8 @@ export class Killed extends Error {}
 export class Bench {
   now = 1_800_000_000_000;
   capabilities = HYBRID;
-  readonly lxc = new MemoryLxc(() => this.now);
   readonly network = new MemoryNetwork();
+  readonly lxc = new MemoryLxc(() => this.now, this.network);
   /** By `pool/name`. */
   readonly volumes = new Map<string, MemoryVolume>();
   readonly tombstones = new Map<string, MemoryVolume>();

@@ -136,14 +136,19 @@ describe('differences', () => {
       'devices.x': 'replug',
     });
     assert.deepEqual(
-      needingRestart(differences).map(({ field }) => field),
+      needingRestart(differences, true).map(({ field }) => field),
+      ['config.security.nesting'],
+    );
+    assert.deepEqual(
+      needingRestart(differences, false).map(({ field }) => field),
       ['config.security.nesting', 'devices.x'],
     );
   });
 
-  it('of a tmpfs size need a restart, and secrets are not shown', () => {
+  it('of a tmpfs size replug it, and secrets are not shown', () => {
     const tmpfs = (size: string): Record<string, Record<string, string>> => ({ t: { type: 'disk', source: 'tmpfs:', path: '/t', size } });
-    assert.equal(needingRestart(compareExpanded({ ...empty, devices: tmpfs('1') }, { ...empty, devices: tmpfs('2') })).length, 1);
+    const [size] = compareExpanded({ ...empty, devices: tmpfs('1') }, { ...empty, devices: tmpfs('2') });
+    assert.deepEqual([size?.verdict, size?.device], ['replug', 't']);
     const [secret] = compareExpanded({ ...empty, config: { 'environment.A': 'x' } }, { ...empty, config: { 'environment.A': 'y' } });
     assert.deepEqual(secret?.field, { field: 'config.environment.A', from: '(secret)', to: '(secret)', secret: true });
   });
