@@ -150,8 +150,8 @@ function optionsPage(title: string, scope: OptionScope): string {
   return `${NOTE}\n# ${title}\n\n${HOW}\n\n${optionTable(scope)}\n`;
 }
 
-const HOW = `"Lands" says what a change of the value does: \`live\` takes effect on the running instance, \`restart\` restarts it, \`recreate\` makes its
-root volume anew (after a confirmation), \`immutable\` is refused.`;
+const HOW = `"Lands" says what a change of the value does: \`live\` takes effect on the running instance, \`replug\` takes the
+device out and puts it back, \`restart\` restarts the instance, \`recreate\` makes its root volume anew (after a confirmation), \`immutable\` is refused.`;
 
 function devicesPage(): string {
   const parts = scopesOf('device/').map((scope) => {
@@ -161,7 +161,7 @@ function devicesPage(): string {
   });
   const intro =
     'A device has a name, a `type` and the options of that type. A device of an instance replaces one of the same name of its profiles as a whole.';
-  return `${NOTE}\n# Devices\n\n${intro}\n\n${HOW}\nAdding or removing a device restarts the instance in this release.\n\n${parts.join('\n\n')}\n`;
+  return `${NOTE}\n# Devices\n\n${intro}\n\n${HOW}\nDevices are added to and removed from a running instance, see [devices](../devices.md).\n\n${parts.join('\n\n')}\n`;
 }
 
 function scopesOf(prefix: string): OptionScope[] {

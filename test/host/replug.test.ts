@@ -49,8 +49,15 @@ function mountsAt(host: TestHost, path: string): string[][] {
     .map((fields) => [fields[5] ?? '', ...fields.slice(fields.indexOf('-') + 1, fields.indexOf('-') + 3)]);
 }
 
-async function veths(host: TestHost): Promise<{ ifname: string; master?: string; mtu: number; operstate: string }[]> {
-  const links = JSON.parse((await mustRun(['ip', '-j', 'link', 'show'])).stdout) as Awaited<ReturnType<typeof veths>>;
+interface Veth {
+  readonly ifname: string;
+  readonly ifindex: number;
+  readonly master?: string;
+  readonly operstate: string;
+}
+
+async function veths(host: TestHost): Promise<Veth[]> {
+  const links = JSON.parse((await mustRun(['ip', '-j', 'link', 'show'])).stdout) as Veth[];
   return links.filter((link) => link.ifname.startsWith(`${host.prefix}v`));
 }
 
@@ -165,10 +172,12 @@ describe('devices of a running instance', { skip: needsRoot }, () => {
 
     await t.test('a NIC whose host side is deleted from outside comes back', async () => {
       const before = initPid(host, 'web');
-      const [lost] = (await veths(host)).map(({ ifname }) => ifname);
-      await mustRun(['ip', 'link', 'delete', lost!]);
+      const [lost] = await veths(host);
+      assert.ok(lost);
+      await mustRun(['ip', 'link', 'delete', lost.ifname]);
       const since = performance.now();
-      await host.eventually('it is back', async () => (await veths(host)).some(({ ifname }) => ifname === lost), 3000);
+      const isBack = ({ ifname, ifindex, operstate }: Veth): boolean => ifname === lost.ifname && ifindex !== lost.ifindex && operstate === 'UP';
+      await host.eventually('it is back', async () => (await veths(host)).some(isBack), 3000);
       t.diagnostic(`repaired after ${Math.round(performance.now() - since)} ms`);
       await host.waitReady();
       assert.equal(initPid(host, 'web'), before);

@@ -16,6 +16,14 @@ export type StopReason = 'state' | 'restart' | 'recreate';
 
 export type PlugAction = 'plug' | 'unplug' | 'replug';
 
+/**
+ * - `declared`: it is declared otherwise
+ * - `below`: it lies below a mount that is plugged
+ * - `appeared`: its source was missing so far
+ * - `repair`: it is gone, or was left half-way
+ */
+export type PlugReason = 'declared' | 'below' | 'appeared' | 'repair';
+
 export interface InstanceChangeTable {
   /** Makes it, or finishes what a crash left half-made. */
   create: {
@@ -49,8 +57,7 @@ export interface InstanceChangeTable {
     /** All that may be in the container of it. */
     out: readonly Plugged[];
     fields: readonly FieldChange[];
-    /** Nothing declared differs: it is gone, or was left half-way. */
-    repair: boolean;
+    because: PlugReason;
   };
   setSize: { pool: string; from: number | undefined; to: number | undefined };
   setDhcpHosts: { set: readonly DhcpHostEntry[]; remove: readonly DhcpKey[] };

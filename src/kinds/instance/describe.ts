@@ -20,7 +20,7 @@ export function describe(change: InstanceChange): Described {
       };
     case 'replug':
       return {
-        verdict: change.repair ? 'repair' : 'replug',
+        verdict: change.because === 'repair' ? 'repair' : 'replug',
         summary: replugSummary(change),
         fields: change.fields,
         downtime: `less than 1 s for device "${change.device}" only`,
@@ -77,8 +77,15 @@ function createSummary({ image, pool, revive, because }: Extract<InstanceChange,
 
 const PLUG_WORDS = { plug: 'plug in', unplug: 'unplug', replug: 'replug' } as const;
 
-function replugSummary({ device, action, repair }: Extract<InstanceChange, { do: 'replug' }>): string {
-  return `${PLUG_WORDS[action]} device "${device}"${repair ? ', which is not there as it should be' : ''}`;
+const PLUG_REASONS = {
+  declared: '',
+  below: ', because it is mounted below another one that is plugged',
+  appeared: ', because its source is there now',
+  repair: ', which is not there as it should be',
+} as const;
+
+function replugSummary({ device, action, because }: Extract<InstanceChange, { do: 'replug' }>): string {
+  return `${PLUG_WORDS[action]} device "${device}"${PLUG_REASONS[because]}`;
 }
 
 function configureSummary({ repair, seed }: Extract<InstanceChange, { do: 'configure' }>): string {

@@ -8,7 +8,7 @@ import type { DeviceSpec } from '../../host/devices/device-spec.ts';
 import type { Plugged } from '../../host/ports/lxc.ts';
 import type { FieldChange, PlannedStep } from '../kind.ts';
 import type { InstanceActual } from './actual.ts';
-import type { InstanceChange, PlugAction } from './changes.ts';
+import type { InstanceChange, PlugAction, PlugReason } from './changes.ts';
 import type { Difference } from './compare.ts';
 import type { Files } from './diff.ts';
 import type { InstanceRecord } from './record.ts';
@@ -39,6 +39,8 @@ export function replugSteps(
   const appeared = files === undefined ? [] : started.leftOut.filter((name) => wanted.has(name) && files.leftOut[name] === undefined);
   const changed = new Set([...fields.keys(), ...repaired, ...appeared]);
   withThoseBelow(changed, started, wanted);
+  const reason = (name: string): PlugReason =>
+    fields.has(name) ? 'declared' : repaired.has(name) ? 'repair' : appeared.includes(name) ? 'appeared' : 'below';
 
   const early: PlannedStep<InstanceChange>[] = [];
   const steps: PlannedStep<InstanceChange>[] = [];
@@ -46,7 +48,7 @@ export function replugSteps(
     const device = wanted.get(name);
     const out = outOf(started, name);
     const change = (action: PlugAction, remaining: readonly Plugged[]): PlannedStep<InstanceChange> => ({
-      change: { do: 'replug', device: name, action, target, out: remaining, fields: fields.get(name) ?? [], repair: !fields.has(name) },
+      change: { do: 'replug', device: name, action, target, out: remaining, fields: fields.get(name) ?? [], because: reason(name) },
     });
     if (device === undefined) early.push(change('unplug', out));
     else if (out.length === 0) steps.push(change('plug', []));

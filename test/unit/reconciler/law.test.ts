@@ -72,7 +72,7 @@ async function settled(engine: Engine, what: string): Promise<void> {
 async function everyBoundary(
   before: Record<string, string> | undefined,
   after: Record<string, string>,
-  check: (engine: Engine) => void,
+  check: (engine: Engine, host: MemoryHost) => void,
 ): Promise<number> {
   for (let killAt = 1; ; killAt++) {
     const stage: { host: MemoryHost; ledger?: Ledger } = { host: new MemoryHost() };
@@ -90,13 +90,13 @@ async function everyBoundary(
     const died = count >= killAt;
     await killed.reconciler.close();
     if (!died) {
-      check(killed);
+      check(killed, stage.host);
       return killAt - 1;
     }
     const next = await run(after, { host: stage.host, ledger: killed.ledger });
     await settled(next, `convergence after boundary ${killAt}`);
     assert.deepEqual((await next.control.plan()).changes, [], `plan after boundary ${killAt}`);
-    check(next);
+    check(next, stage.host);
     await next.reconciler.close();
   }
 }
@@ -128,6 +128,29 @@ describe('the law, with real kinds', () => {
       assert.ok(engine.ready('Instance/default/-/web'));
     });
     assert.ok(restart >= 6, `${restart} boundaries of a restart`);
+  });
+
+  test('replug, interrupted at every boundary', { timeout: 60_000 }, async () => {
+    const devices = (text: string): string => web().replace('image: busybox,', `image: busybox, devices: { ${text} },`);
+    const zero = 'zero: { type: unix-char, source: /dev/zero, path: /dev/nought, major: "1", minor: "5" }';
+    const before = devices(`${zero}, scratch: { type: disk, source: "tmpfs:", path: /scratch }`);
+    const after = devices(
+      `${zero.replace('nought', 'nil')}, cache: { type: disk, source: "tmpfs:", path: /cache }, eth0: { type: nic, network: lan, mtu: "1400" }`,
+    );
+    const places = (host: MemoryHost): string[] => {
+      const { devices: has, monitorPid } = host.lxc.facts.monitors.get('web')!;
+      assert.equal(monitorPid, 1000, 'it was not restarted');
+      return [...has.inside].map(([place, text]) => `${place} ${text.replace(/^veth \S+/, 'veth')}`);
+    };
+    const boundaries = await everyBoundary({ 'a.yaml': FOUNDATION + before }, { 'a.yaml': FOUNDATION + after }, (engine, host) => {
+      assert.ok(engine.ready('Instance/default/-/web'));
+      const has = places(host).join('\n');
+      for (const there of [/^\/cache tmpfs$/m, /^\/dev\/nil /m, /^eth0 veth \S+ \S+ 1400$/m]) assert.match(has, there);
+      assert.doesNotMatch(has, /scratch|nought/);
+      const { started, record } = host.lxc.facts.directories.get('web')!;
+      assert.deepEqual(JSON.parse(started!), JSON.parse(record!), 'as if it had been started with it');
+    });
+    assert.ok(boundaries >= 16, `${boundaries} boundaries`);
   });
 
   test('a restart of ours is no exit that is backed off from', async () => {
