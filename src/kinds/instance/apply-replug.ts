@@ -15,7 +15,7 @@ export const applyReplug: Appliers<InstanceChangeTable>['replug'] = async (host,
   const name = lxcName(ref);
   const record = parseRecord(render(target, await readHostPaths(host, target)).record);
   // Read now: the changes before this one, and a reboot of the guest, rewrite it.
-  const started = parseRecord((await host.lxc.list()).get(name)?.started);
+  const started = parseRecord((await host.lxc.list([name])).get(name)?.started);
   if (record === undefined || started === undefined) {
     throw new AppError('FILE_FAILED', { instance: ref.name }, { message: `What ${refText(ref)} was started with cannot be read.` });
   }

@@ -10,6 +10,7 @@ import { imageFacts, poolHasQuotas } from './neighbours.ts';
 import { decideStart } from './power.ts';
 import { fingerprinted } from './record.ts';
 import type { InstanceSpec } from './spec.ts';
+import { canPlug } from './replug.ts';
 import { baseOf, makeTarget, poolRef } from './target.ts';
 import { fieldsText, mayRecreate, mayRestart, replacementOf } from './update-rules.ts';
 
@@ -59,7 +60,7 @@ function waiting(spec: InstanceSpec, actual: InstanceActual, recorded: Recorded,
   }
   if (actual.started === undefined || !isUp(actual)) return undefined;
   const wanted = { config: fingerprinted(recorded.uid, spec.config), devices: spec.devices };
-  const restart = needingRestart(compareExpanded(actual.started.document.spec, wanted));
+  const restart = needingRestart(compareExpanded(actual.started.document.spec, wanted), canPlug(actual));
   const permission = mayRestart(spec, restart, actual.started.document.spec, wanted, recorded);
   if (permission.may !== 'later') return undefined;
   const message = `It runs without ${fieldsText(restart)}, which takes a restart, and waits for ${permission.hold.waitsFor}.`;

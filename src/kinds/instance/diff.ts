@@ -128,11 +128,10 @@ function converge(spec: InstanceSpec, actual: InstanceActual, input: Input): Ste
     return [...steps, ...leases, ...(decision?.start === true ? startSteps(spec, decision) : []), ...later];
   }
   if (spec.state === 'Stopped') return [...steps, ...stopSteps('state', [], spec, actual, input), ...leases, ...later];
+  // A NIC is plugged in when its lease is there to be asked for.
+  const live = [...steps, ...thaw(spec, actual), ...leases, ...replugSteps(target, files, actual, differences)];
   // It is not taken down for what cannot be given to it anyway.
-  if (restart.length === 0 || files instanceof AppError) {
-    // A NIC is plugged in when its lease is there to be asked for.
-    return [...steps, ...thaw(spec, actual), ...leases, ...replugSteps(target, files, actual, differences), ...later];
-  }
+  if (restart.length === 0 || files instanceof AppError) return [...live, ...later];
   const stop = stopSteps('restart', restart, spec, actual, input);
   if (stop.length === 0) return [...steps, ...leases];
   const reseed = seed === undefined ? [] : configureSteps({ ...target, seed: seed.hash }, seed, files, actual, desired);
@@ -142,7 +141,7 @@ function converge(spec: InstanceSpec, actual: InstanceActual, input: Input): Ste
     return [...steps, ...stop, ...reseed, ...leases, ...restarting.slice(stop.length + reseed.length), ...later];
   // One word is enough: a new root comes with a restart.
   const held = later.length > 0 || permission.may === 'never' ? later : heldSteps(restarting, permission.hold);
-  return [...steps, ...thaw(spec, actual), ...leases, ...held];
+  return [...live, ...held];
 }
 
 /** Takes it down and its root out of use, and makes it anew. Everything that it has been given stays: ids, MACs, addresses, uid. */
