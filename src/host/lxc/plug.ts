@@ -33,10 +33,8 @@ async function askHelper(
   const mount = device.is === 'mount' ? device : undefined;
   const kind = mount === undefined ? 'node' : mount.source === undefined ? 'tmpfs' : mount.directory ? 'directory' : 'file';
   const flag = (set: boolean | undefined): string => (set === true ? '1' : '');
-  const fields = [
-    ...[String(initPid), String(monitorPid), what, kind, source, target],
-    ...[flag(mount?.readonly), flag(mount?.recursive), mount?.sizeBytes?.toString() ?? ''],
-  ];
+  const options = [flag(mount?.readonly), flag(mount?.recursive), mount?.sizeBytes?.toString() ?? ''];
+  const fields = [String(initPid), String(monitorPid), what, kind, source, target, ...options];
   if (fields.some((field) => field.includes('\0'))) {
     throw new AppError('VALUE_INVALID', { name, target }, { message: `A path of a device of container "${name}" holds a NUL character.` });
   }
@@ -102,6 +100,10 @@ async function deleteLink({ name }: Inhabited, { link }: PluggedNic): Promise<vo
     .netlinkDeleteLink(link)
     .catch((cause: unknown) => {
       if (isErrno(cause, 'ENODEV')) return;
-      throw new AppError('NETWORK_FAILED', { name, link }, { message: `The link "${link}" of container "${name}" could not be deleted.`, cause });
+      throw new AppError(
+        'NETWORK_FAILED',
+        { name, link },
+        { message: `The link "${link}" of container "${name}" could not be deleted.`, cause },
+      );
     });
 }

@@ -84,7 +84,7 @@ function inOrder(changed: ReadonlySet<string>, target: Target): string[] {
 
 /** A mount that goes takes those below it along, and one that comes hides them: they are plugged again, too. */
 function withThoseBelow(changed: Set<string>, started: InstanceRecord, wanted: ReadonlyMap<string, DeviceSpec>): void {
-  for (let before = -1; before !== changed.size; ) {
+  for (let before = -1; before !== changed.size;) {
     before = changed.size;
     const places = [...changed].flatMap((name) => [...outOf(started, name).map(placeOf), placeInSpec(wanted.get(name))]);
     for (const [name, plugged] of Object.entries(started.plugged ?? {})) {

@@ -21,7 +21,10 @@ export const diskOptions = {
     },
   ),
   pool: applied(objectNameValue, 'recreate', 'The storage pool of the root disk.', { example: 'fast' }),
-  size: applied(sizeValue, 'live', 'Size limit of the root disk or of a tmpfs, which is replugged. Default: none.', { unit: 'bytes', example: '10GiB' }),
+  size: applied(sizeValue, 'live', 'Size limit of the root disk or of a tmpfs, which is replugged. Default: none.', {
+    unit: 'bytes',
+    example: '10GiB',
+  }),
   readonly: applied(booleanValue, 'replug', 'Mount read-only.', { default: 'false', example: 'true' }),
   required: applied(booleanValue, 'live', 'Whether the instance must not start while the source is missing.', {
     default: 'true',

@@ -22,7 +22,7 @@ function declare(bench: Bench, devices: string, config = ''): Bench {
 }
 
 function inside(bench: Bench): Record<string, string> {
-  return Object.fromEntries([...bench.lxc.facts.monitors.get(NAME)!.devices.inside].toSorted());
+  return Object.fromEntries(bench.lxc.facts.monitors.get(NAME)!.devices.inside);
 }
 
 /** What the container has is what a start now would give it, and nothing is left to do. */
