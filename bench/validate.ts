@@ -161,6 +161,7 @@ function planInput(changed: readonly DesiredObject[], objects: ReadonlyMap<RefKe
       now: 0,
       bootId: 'bench',
       prefix: 'ls',
+      retention: { ms: 24 * 3600_000, share: 0.1 },
       paths: makePaths('/var/lib/lockstep', '/run/lockstep'),
       host: HOST,
       taken: () => taken,

@@ -45,6 +45,7 @@ const LAYERS: readonly Layer[] = [
   { of: 'cli/commands/doctor.ts', may: ['core/', 'cli/', 'host/doctor.ts'] },
   // The composition roots see both sides.
   { of: 'daemon.ts', may: [''] },
+  { of: 'daemon-ledger.ts', may: ['core/', 'state/'], types: ['host/ports/'] },
   { of: 'daemon-options.ts', may: ['core/', 'sources/git/location.ts', 'sources/git/options.ts'] },
   { of: 'daemon-settle.ts', may: ['core/', 'reconciler/'] },
   { of: 'main.ts', may: ['core/', 'daemon.ts', 'daemon-options.ts', 'daemon-settle.ts', 'cli/'] },

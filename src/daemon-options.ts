@@ -41,6 +41,8 @@ export interface DaemonOptions {
   readonly webhooks: WebhookListen | undefined;
   /** How often everything is looked at, events or not. Undefined: the reconciler's own interval. */
   readonly resyncMs: number | undefined;
+  /** How long deleted data is kept, and how much of a pool it may take. */
+  readonly retention: { readonly ms: number; readonly share: number };
   readonly once: boolean;
   readonly timeoutMs: number;
 }
@@ -65,7 +67,7 @@ Keeps this host's containers, networks and pools as the manifests say.
 
 const MAX_RESYNC_MS = 7 * 24 * 3600_000;
 
-const KEYS = ['sources', 'stateDir', 'runDir', 'prefix', 'socketGroup', 'webhooks', 'resync'] as const;
+const KEYS = ['sources', 'stateDir', 'runDir', 'prefix', 'socketGroup', 'webhooks', 'resync', 'tombstones'] as const;
 const SOURCE_KEYS = ['name', 'directory', 'webhook', ...GIT_KEYS] as const;
 type FileOptions = Partial<Record<(typeof KEYS)[number], unknown>>;
 
@@ -83,6 +85,7 @@ export function parseDaemonOptions(argv: readonly string[]): DaemonOptions | 'he
     socketGroup: values['socket-group'] ?? text(file, 'socketGroup'),
     webhooks: webhooksOf(file.webhooks),
     resyncMs: resyncOf(values.resync ?? text(file, 'resync')),
+    retention: retentionOf(file.tombstones),
     once: values.once === true,
     timeoutMs: duration('--timeout', values.timeout ?? '10m'),
   };
@@ -183,8 +186,8 @@ function repositoryName(url: string): string {
 function checkName(name: string, location: string): string {
   const problem = objectNameProblem(name);
   if (problem !== undefined) throw invalid(`The source name "${name}" ${problem}.`, `Give it one: --source NAME=${location}`);
-  if (name === 'api')
-    throw invalid('The source name "api" is kept for objects made through the API.', `Give it another: --source NAME=${location}`);
+  if (name === 'api' || name === 'api.lost')
+    throw invalid(`The source name "${name}" is kept for objects made through the API.`, `Give it another: --source NAME=${location}`);
   return name;
 }
 
@@ -205,6 +208,28 @@ function webhooksOf(value: unknown): WebhookListen | undefined {
   const port = Number(match?.[3]);
   if (!match || port > 65535) throw invalid('"webhooks.listen" must be ADDRESS:PORT, such as 127.0.0.1:9797 or "[::1]:9797".');
   return { host: match[1] ?? match[2] ?? '', port };
+}
+
+/** What is deleted is kept for a day, and for a tenth of its pool. */
+const DEFAULT_RETENTION = { ms: 24 * 3600_000, share: 0.1 };
+const LONGEST_RETENTION_MS = 365 * 24 * 3600_000;
+
+/** `tombstones: { keep: 24h, poolShare: 10% }` */
+function retentionOf(value: unknown): DaemonOptions['retention'] {
+  if (value === undefined || value === null) return DEFAULT_RETENTION;
+  const map = needMap(value, 'tombstones', ['keep', 'poolShare']);
+  const keep = optionalText(map['keep'], 'tombstones.keep');
+  const share = optionalText(map['poolShare'], 'tombstones.poolShare');
+  const seconds = keep === undefined ? undefined : parseDuration(keep);
+  const ms = seconds === undefined ? DEFAULT_RETENTION.ms : seconds.ok ? seconds.value * 1000 : NaN;
+  if (!(ms >= 0 && ms <= LONGEST_RETENTION_MS)) {
+    throw invalid(`"tombstones.keep" must be a duration from 0s to 365d, not "${keep}".`, 'For example: 24h');
+  }
+  const percent = share === undefined ? DEFAULT_RETENTION.share * 100 : Number(/^(\d{1,3}(?:\.\d+)?)%$/.exec(share)?.[1]);
+  if (!(percent >= 0 && percent <= 100)) {
+    throw invalid(`"tombstones.poolShare" must be a percentage from 0% to 100%, not "${share}".`, 'For example: 10%');
+  }
+  return { ms, share: percent / 100 };
 }
 
 function uniqueNames(sources: readonly SourceOption[]): readonly SourceOption[] {

@@ -11,6 +11,7 @@ import { lxcName, parseLxcName } from './core/names.ts';
 import { makePaths } from './core/paths.ts';
 import { makeRef, refKey } from './core/ref.ts';
 import type { DaemonOptions } from './daemon-options.ts';
+import { openLedgerOrStartAnew, recoverOwnership } from './daemon-ledger.ts';
 import { type SettledResult, settle } from './daemon-settle.ts';
 import { probeCapabilities } from './host/capabilities.ts';
 import { eventsFromEnvironment } from './host/event-families.ts';
@@ -43,12 +44,12 @@ import { Reconciler } from './reconciler/loop.ts';
 import { objectUid } from './reconciler/recording.ts';
 import { SourceSet } from './reconciler/source-set.ts';
 import { DirectorySource } from './sources/directory.ts';
+import { ForgottenSource } from './sources/forgotten.ts';
 import { Mirrors } from './sources/git/mirror.ts';
 import { GitSource } from './sources/git/source.ts';
 import { StoredSource, storedFile } from './sources/stored.ts';
 import type { Ledger } from './state/ledger.ts';
 import { makeFingerprint } from './state/fingerprint.ts';
-import { openLedger } from './state/open.ts';
 import { EventBus } from './status/event-bus.ts';
 import { Metrics, type MetricsReading } from './status/metrics.ts';
 
@@ -79,7 +80,7 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
   // First of all: the helper that forks containers must be small, so it is started before the heap grows.
   const lxc = await createLxcPort({ paths, prefix: options.prefix, log });
   undo.defer(() => lxc.close());
-  const ledger = openLedger(paths.ledger);
+  const ledger = openLedgerOrStartAnew(paths.ledger, log);
   undo.defer(() => ledger.close());
   const capabilities = await probeCapabilities();
   await writeSeccompPolicies(paths);
@@ -96,6 +97,7 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
 
   const events = new EventBus(ledger, { clock, failed: (error) => log.error({ error: errorText(error) }, 'events were not stored') });
   undo.defer(() => events.close());
+  await recoverOwnership({ ledger, paths, prefix: options.prefix, links: () => network.links(), clock, events, log });
   const fingerprint = makeFingerprint(ledger.meta);
   const claims = claimIds(ledger, paths.stateDir);
   const view = new CachedHostView(host);
@@ -119,6 +121,7 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
     ],
     clock,
     events,
+    (row) => new ForgottenSource(row),
   );
   const cores = availableParallelism();
   const executor = new Executor({
@@ -141,7 +144,7 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
     clock,
     events,
     log,
-    facts: { bootId: readBootId(), prefix: options.prefix, paths, host: capabilities },
+    facts: { bootId: readBootId(), prefix: options.prefix, paths, host: capabilities, retention: options.retention },
     ...(options.resyncMs === undefined ? {} : { resyncMs: options.resyncMs }),
     takenElsewhere: () => takenElsewhere(view, claims),
     allocated: async (what, value, uid) => {

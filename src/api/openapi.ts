@@ -17,6 +17,7 @@ import {
   ProblemSchema,
   Ref,
   SourceStatusSchema,
+  TombstoneSchema,
 } from './schemas.ts';
 
 /** Shapes that have a name in the document; docs/reference/cli-json.md refers to them. */
@@ -29,6 +30,7 @@ const NAMED: Readonly<Record<string, unknown>> = {
   ObjectDescription: ObjectDescriptionSchema,
   Confirmation: ConfirmationSchema,
   SourceStatus: SourceStatusSchema,
+  Tombstone: TombstoneSchema,
   DaemonStatus: DaemonStatusSchema,
   PlanChange: PlanChangeSchema,
   PlannedObject: PlannedObjectSchema,

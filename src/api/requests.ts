@@ -91,13 +91,44 @@ export const SyncBody = Type.Union([
 export type SyncBody = Static<typeof SyncBody>;
 
 export const ConfirmBody = Type.Object(
-  { source: Type.String({ minLength: 1, maxLength: 255 }), hash: Type.String({ minLength: 1, maxLength: 128 }) },
+  {
+    source: Type.String({ minLength: 1, maxLength: 255 }),
+    hash: Type.String({ minLength: 1, maxLength: 128 }),
+    unprotect: Type.Optional(Type.Boolean({ description: 'Takes the protection off what is protected, so that it is deleted, too.' })),
+  },
   closed,
 );
 export type ConfirmBody = Static<typeof ConfirmBody>;
 
-export const UndeleteBody = Type.Object({ ref: Ref }, closed);
+export const UndeleteBody = Type.Object(
+  {
+    ref: Ref,
+    name: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 255, description: 'Name of one of its tombstones. Default: the newest of its deletion.' }),
+    ),
+  },
+  closed,
+);
 export type UndeleteBody = Static<typeof UndeleteBody>;
+
+export const PurgeBody = Type.Union([
+  Type.Object({ ref: Ref }, { ...closed, description: 'All tombstones of one object.' }),
+  Type.Object({ all: Type.Literal(true) }, closed),
+]);
+export type PurgeBody = Static<typeof PurgeBody>;
+
+export const SourceParams = Type.Object({ name: Type.String({ pattern: SOURCE_NAME }) }, closed);
+export type SourceParams = Static<typeof SourceParams>;
+
+export const ForgetBody = Type.Object(
+  {
+    how: Type.Union([Type.Literal('keep'), Type.Literal('prune')], {
+      description: '`keep`: its objects become objects of the stored source `api`. `prune`: they are deleted, once that is confirmed.',
+    }),
+  },
+  closed,
+);
+export type ForgetBody = Static<typeof ForgetBody>;
 
 const NUMBER = '^[0-9]{1,15}$';
 

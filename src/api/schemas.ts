@@ -107,10 +107,11 @@ export const ObjectStatusSchema = Type.Object(
 
 export const ConfirmationSchema = Type.Object(
   {
-    action: words(['delete', 'recreate', 'restart'], 'What would be done to the objects.'),
+    action: words(['delete', 'recreate', 'restart', 'adopt'], 'What would be done to the objects.'),
     source: Type.String({ description: 'The source that owns the objects.' }),
     hash: Type.String({ description: 'A confirmation holds for exactly the list with this hash.' }),
     objects: Type.Array(Ref),
+    protected: Type.Array(Ref, { description: 'Not declared either, but protected: they stay unless `unprotect` is given.' }),
     reason: Type.String(),
     askedAt: Millis,
   },
@@ -120,7 +121,11 @@ export const ConfirmationSchema = Type.Object(
 export const SourceStatusSchema = Type.Object(
   {
     name: Type.String(),
-    location: Type.String(),
+    location: Type.String({ description: 'Empty when it is no longer configured.' }),
+    state: words(
+      ['read', 'stored', 'unconfigured', 'forgotten'],
+      '`unconfigured`: its objects stay as they are until it is forgotten. `forgotten`: they are to be deleted.',
+    ),
     revision: Type.Optional(Type.String()),
     objects: Type.Integer(),
     problems: Type.Array(ProblemSchema),
@@ -128,6 +133,31 @@ export const SourceStatusSchema = Type.Object(
     lastRead: Type.Optional(Millis),
   },
   { ...closed, description: 'Where manifests come from.' },
+);
+
+export const TombstoneSchema = Type.Object(
+  {
+    ref: Ref,
+    pool: Type.String(),
+    name: Type.String(),
+    why: words(
+      ['deleted', 'replaced', 'returning'],
+      '`deleted`: with its object. `replaced`: a former root volume. `returning`: on its way back.',
+    ),
+    buriedAt: Millis,
+    expiresAt: Millis,
+    bytes: Type.Optional(Type.Integer({ description: 'What removing it frees, once it was measured.' })),
+  },
+  { ...closed, description: 'Deleted data that can still be brought back.' },
+);
+
+export const ForgottenObjectsSchema = Type.Object(
+  {
+    source: Type.String(),
+    objects: Type.Array(Ref, { description: 'Kept, or to be deleted once that is confirmed.' }),
+    left: Type.Array(Ref, { description: 'Could not be kept; they stay as they are.' }),
+  },
+  closed,
 );
 
 export const DaemonStatusSchema = Type.Object(
@@ -142,6 +172,7 @@ export const DaemonStatusSchema = Type.Object(
     objects: Type.Array(ObjectStatusSchema),
     sources: Type.Array(SourceStatusSchema),
     confirmations: Type.Array(ConfirmationSchema),
+    tombstones: Type.Array(TombstoneSchema, { description: 'What can be brought back, oldest first.' }),
     settled: Type.Boolean({ description: 'All objects Ready, no problems, no confirmation asked for.' }),
   },
   closed,

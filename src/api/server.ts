@@ -24,6 +24,7 @@ import { planRoutes } from './v1/plan.ts';
 import { sourceRoutes } from './v1/sources.ts';
 import { statusRoutes } from './v1/status.ts';
 import { syncRoutes } from './v1/sync.ts';
+import { tombstoneRoutes } from './v1/tombstones.ts';
 import { undeleteRoutes } from './v1/undelete.ts';
 import { webhookRoutes } from './v1/webhooks.ts';
 
@@ -42,6 +43,7 @@ const ROUTES: readonly Routes[] = [
   sourceRoutes,
   confirmationRoutes,
   undeleteRoutes,
+  tombstoneRoutes,
   eventRoutes,
   execRoutes,
   hostShutdownRoutes,

@@ -4,11 +4,13 @@ export type {
   ApplyResult,
   Confirmation,
   DaemonStatus,
+  ForgottenObjects,
   ObjectDescription,
   PlanChange,
   PlanCounts,
   PlannedObject,
   PlanReport,
+  TombstoneStatus,
 } from '../reconciler/control.ts';
 export type { AuditPage, AuditRecord } from '../reconciler/explain.ts';
 export type { HistoryRun } from '../reconciler/history.ts';

@@ -8,6 +8,7 @@ import type {
   Why,
   Confirmation,
   DaemonStatus,
+  ForgottenObjects,
   HostShutdownResult,
   ObjectDescription,
   ObjectStatus,
@@ -15,6 +16,7 @@ import type {
   PlanReport,
   ProblemDocument,
   SourceFile,
+  TombstoneStatus,
 } from '../api/types.ts';
 import { isErrno } from '../core/errors.ts';
 import type { LockstepEvent } from '../core/events.ts';
@@ -86,8 +88,24 @@ export class ApiClient {
     await this.#json('DELETE', objectPath(ref));
   }
 
-  async undelete(ref: ResourceRef): Promise<void> {
-    await this.#json('POST', '/v1/undelete', { ref });
+  async undelete(ref: ResourceRef, name?: string): Promise<void> {
+    await this.#json('POST', '/v1/undelete', { ref, ...(name === undefined ? {} : { name }) });
+  }
+
+  async tombstones(): Promise<readonly TombstoneStatus[]> {
+    const answer = await this.#json<{ tombstones: readonly TombstoneStatus[] }>('GET', '/v1/tombstones');
+    return answer.tombstones;
+  }
+
+  /** Undefined: all of them. */
+  async purge(ref: ResourceRef | undefined): Promise<readonly TombstoneStatus[]> {
+    const body = ref === undefined ? { all: true } : { ref };
+    const answer = await this.#json<{ tombstones: readonly TombstoneStatus[] }>('POST', '/v1/purge', body);
+    return answer.tombstones;
+  }
+
+  forgetSource(name: string, how: 'keep' | 'prune'): Promise<ForgottenObjects> {
+    return this.#json('POST', `/v1/sources/${encodeURIComponent(name)}/forget`, { how });
   }
 
   plan(body?: PlanRequest): Promise<PlanReport> {
@@ -107,8 +125,8 @@ export class ApiClient {
     return answer.confirmations;
   }
 
-  confirm(source: string, hash: string): Promise<Confirmation> {
-    return this.#json('POST', '/v1/confirmations', { source, hash });
+  confirm(source: string, hash: string, options: { readonly unprotect?: boolean } = {}): Promise<Confirmation> {
+    return this.#json('POST', '/v1/confirmations', { source, hash, ...(options.unprotect === true ? { unprotect: true } : {}) });
   }
 
   /** Answers when nothing runs any more, which may take as long as the instances may take to stop. */

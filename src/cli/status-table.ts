@@ -1,6 +1,7 @@
 // Objects as rows of a table: ready or not, why, where to reach them.
 import type { DaemonStatus, ObjectStatus } from '../api/types.ts';
 import { condition, isReady } from '../core/object-status.ts';
+import { formatSize } from '../core/units.ts';
 import { shortRef } from './kind-words.ts';
 import type { Cell } from './output.ts';
 import { problemLines } from './problem-text.ts';
@@ -71,9 +72,21 @@ export function printAttention(status: DaemonStatus, output: Output): void {
     for (const line of problemLines(source.problems, output.errorStyle)) output.errorLine(line);
   }
   for (const waiting of status.confirmations) output.note(waitingText(waiting));
+  for (const { name, objects } of status.sources.filter((source) => source.state === 'unconfigured')) {
+    output.note(
+      `Source "${name}" is no longer configured; its ${plural(objects, 'object')} stay until you say: lockstep source forget ${name} --keep|--prune`,
+    );
+  }
+  const kept = status.tombstones.filter((one) => one.why !== 'returning');
+  if (kept.length > 0) {
+    const bytes = kept.reduce((sum, one) => sum + (one.bytes ?? 0), 0);
+    const size = bytes > 0 ? ` (${formatSize(bytes)})` : '';
+    output.note(`${plural(kept.length, 'tombstone')}${size}: what was deleted can be brought back, see lockstep undelete`);
+  }
 }
 
-function waitingText({ action, source, objects }: DaemonStatus['confirmations'][number]): string {
+function waitingText({ action, source, objects, reason }: DaemonStatus['confirmations'][number]): string {
+  if (action === 'adopt') return `${reason} See: lockstep confirm ${source}`;
   if (action === 'delete') {
     return `Source "${source}" would delete ${plural(objects.length, 'object')}; they stay until you confirm: lockstep confirm ${source}`;
   }

@@ -21,6 +21,7 @@ export const CAUSES = {
   Sync: 'a sync was asked for (ABOUT)',
   Resync: 'it was time for the regular look at everything',
   Confirmed: 'ABOUT confirmed its deletion',
+  Purged: 'ABOUT ended tombstones in it',
   Undeleted: 'it was brought back from its tombstone',
   HostShutdown: 'the shutdown of the host began or was called off',
   Asked: 'a look was asked for',

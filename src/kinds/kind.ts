@@ -9,6 +9,7 @@ import type { HoldRule, Reason } from '../core/reasons.ts';
 import type { KindName, ResourceRef } from '../core/ref.ts';
 import type { Host } from '../host/ports/host.ts';
 import type { HostCapabilities } from '../host/ports/capabilities.ts';
+import type { TombstoneReading } from '../host/ports/storage.ts';
 import type { HostView } from '../host/ports/view.ts';
 import type { Paths } from '../core/paths.ts';
 import type { ManifestDocument, Origin } from '../schemas/document.ts';
@@ -113,8 +114,16 @@ export interface Facts {
   /** What was last observed of another object in this round; undefined when it was not present. */
   actual(ref: ResourceRef): unknown;
   recorded(ref: ResourceRef): Recorded | undefined;
-  /** Tombstones of ours in a pool. */
+  /** Tombstones of ours in a pool, oldest first. */
   tombstones(pool: string): readonly Tombstone[];
+  /** How long deleted data is kept, and how much of a pool it may take. */
+  readonly retention: Retention;
+}
+
+export interface Retention {
+  readonly ms: number;
+  /** Part of the pool's size, 0 to 1. */
+  readonly share: number;
 }
 
 /** Deleted data that can still be brought back. */
@@ -122,6 +131,10 @@ export interface Tombstone {
   readonly uid: string;
   /** Name below the pool's `.tombstones`. */
   readonly name: string;
+  /** `deleted`: with its object. `replaced`: a former root volume. `returning`: it is being brought back, and does not expire. */
+  readonly why: 'deleted' | 'replaced' | 'returning';
+  /** Epoch ms. */
+  readonly buriedAt: number;
   /** Epoch ms; after it, it is removed for good. */
   readonly expiresAt: number;
 }
@@ -204,6 +217,8 @@ export interface Kind<Spec, Actual, Change extends { readonly do: string }> {
   condition(spec: Spec, actual: Actual, recorded: Recorded, facts: Facts): Readiness;
   /** What `get` and `describe` show of the live object: state, addresses, fingerprint, sizes. No secrets. */
   details(actual: Actual, recorded: Recorded): Readonly<Record<string, string | number | boolean | readonly string[]>>;
+  /** Deleted data it holds, with its size where that was measured. */
+  tombstones?(actual: Actual): readonly TombstoneReading[];
   /** The spec as it may be stored and shown: secret values replaced by keyed fingerprints. */
   redact(spec: Spec, fingerprint: (secret: string) => string): unknown;
 }

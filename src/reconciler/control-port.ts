@@ -11,23 +11,25 @@ import type { KindTable } from '../kinds/kind.ts';
 import { documentJson, parseManifests } from '../schemas/parse.ts';
 import type { Problem } from '../schemas/problem.ts';
 import type { Snapshot, Source, SourceFile } from '../sources/snapshot.ts';
-import type { DocumentRow, Ledger, ObjectRow, TombstoneRow } from '../state/ledger.ts';
+import type { DocumentRow, Ledger } from '../state/ledger.ts';
 import type {
   ApplyResult,
   Confirmation,
   Control,
   DaemonStatus,
+  ForgottenObjects,
   ObjectDescription,
   PlannedObject,
   PlanReport,
   SourceStatus,
+  TombstoneStatus,
 } from './control.ts';
 import { Confirmer } from './confirmer.ts';
+import { DeletionControl } from './deletion-control.ts';
 import type { SourceInput } from './desired.ts';
 import type { Reconciler } from './loop.ts';
 import { preview } from './preview.ts';
 import { redactDocument } from './redact-document.ts';
-import { tombstoneOwner } from './recording.ts';
 import { requestEntry } from './audit-entries.ts';
 import { fieldDifferences } from '../core/field-diff.ts';
 import { refuseStale } from './saved-plan.ts';
@@ -59,8 +61,11 @@ export interface ControlOptions {
 export class ReconcilerControl implements Control {
   readonly #o: ControlOptions;
 
+  readonly #deletions: DeletionControl;
+
   constructor(options: ControlOptions) {
     this.#o = options;
+    this.#deletions = new DeletionControl({ ...options, storedChanged: (source) => this.#storedChanged(source) });
   }
 
   status(): DaemonStatus {
@@ -78,6 +83,7 @@ export class ReconcilerControl implements Control {
       objects,
       sources,
       confirmations,
+      tombstones: this.#deletions.tombstones(),
       settled: reconciler.ready && reconciler.idle && !reconciler.draining && sound && confirmations.length === 0 && objects.every(isReady),
     };
   }
@@ -211,40 +217,20 @@ export class ReconcilerControl implements Control {
     this.#storedChanged(source);
   }
 
-  async undelete(ref: ResourceRef, actor: string): Promise<void> {
-    const { ledger, reconciler, clock } = this.#o;
-    const tombstone = newest(ledger.tombstones.all().filter((row) => refKey(row.ref) === refKey(ref)));
-    if (tombstone === undefined) {
-      throw new AppError('NOT_FOUND', {}, { message: `Nothing of ${refText(ref)} was kept: there is no tombstone of that name.` });
-    }
-    if (reconciler.tracker.objects.has(refKey(ref))) {
-      throw new AppError('CONFLICT', {}, { message: `${refText(ref)} exists; delete it before bringing the old one back.` });
-    }
-    const row = JSON.parse(tombstone.object) as ObjectRow;
-    const restored: ObjectRow = {
-      ...row,
-      source: DEFAULT_STORED_SOURCE,
-      declared: true,
-      applied: null,
-      appliedHash: null,
-      appliedRevision: null,
-    };
-    const now = clock.now();
-    ledger.transaction(() => {
-      ledger.objects.put(restored);
-      ledger.tombstones.put({ ...tombstone, why: 'returning' });
-      ledger.allocations.move(tombstoneOwner(tombstone.uid), tombstone.uid);
-      ledger.documents.put({ ref, source: DEFAULT_STORED_SOURCE, text: row.document, updatedAt: now });
-      const summary = `bring back tombstone "${tombstone.name}" of pool "${tombstone.pool}"`;
-      ledger.audit.add(requestEntry({ at: now, actor, action: 'undelete', ref }, { summary }));
-    });
-    reconciler.takeUp(restored);
-    this.#storedChanged(DEFAULT_STORED_SOURCE);
+  async undelete(ref: ResourceRef, options: { name?: string; actor: string }): Promise<void> {
+    this.#deletions.undelete(ref, options);
   }
 
-  async confirm(source: string, hash: string, actor: string): Promise<Confirmation> {
-    const confirmer = new Confirmer(this.#o);
-    return confirmer.confirm(source, hash, actor);
+  async purge(target: ResourceRef | 'all', actor: string): Promise<readonly TombstoneStatus[]> {
+    return this.#deletions.purge(target, actor);
+  }
+
+  async confirm(source: string, hash: string, options: { unprotect?: boolean; actor: string }): Promise<Confirmation> {
+    return new Confirmer(this.#o).confirm(source, hash, options);
+  }
+
+  async forgetSource(source: string, how: 'keep' | 'prune', actor: string): Promise<ForgottenObjects> {
+    return this.#deletions.forget(source, how, actor);
   }
 
   /** What somebody has put into a stored source or taken out of it, before and after. */
@@ -296,11 +282,13 @@ export class ReconcilerControl implements Control {
   #sources(objects: readonly ObjectStatus[]): SourceStatus[] {
     const counts = Map.groupBy(objects, (object) => object.source);
     const { problems } = this.#o.reconciler.intake.desired;
-    return this.#o.sources.entries.map(({ source, snapshot, error, lastRead }) => {
+    const forgotten = new Set(this.#o.ledger.forgotten.all().map((one) => one.name));
+    const known = this.#o.sources.entries.map(({ source, snapshot, error, lastRead }): SourceStatus => {
       const files = new Set(snapshot?.files.map((file) => file.path));
       return {
         name: source.name,
         location: source.location,
+        state: forgotten.has(source.name) ? 'forgotten' : snapshot?.stored === true ? 'stored' : 'read',
         revision: snapshot?.revision,
         objects: counts.get(source.name)?.length ?? 0,
         problems: problems.filter((problem) => files.has(problem.file)),
@@ -308,6 +296,11 @@ export class ReconcilerControl implements Control {
         lastRead: source.checkedAt ?? lastRead,
       };
     });
+    const gone = this.#deletions.unconfigured().map((name): SourceStatus => {
+      const rest = { revision: undefined, problems: [], error: undefined, lastRead: undefined };
+      return { name, location: '', state: 'unconfigured', objects: counts.get(name)?.length ?? 0, ...rest };
+    });
+    return [...known, ...gone];
   }
 }
 
@@ -334,8 +327,4 @@ function problemsOf(files: readonly SourceFile[], all: readonly Problem[], parse
   const paths = new Set(files.map((file) => file.path));
   const known = new Set(parsed.map((problem) => canonicalJson(problem)));
   return all.filter((problem) => paths.has(problem.file) && !known.has(canonicalJson(problem)));
-}
-
-function newest(rows: readonly TombstoneRow[]): TombstoneRow | undefined {
-  return rows.toSorted((a, b) => b.buriedAt - a.buriedAt)[0];
 }

@@ -57,7 +57,13 @@ export interface PlanReport {
 
 export interface SourceStatus {
   readonly name: string;
+  /** Empty when it is no longer configured. */
   readonly location: string;
+  /**
+   * `unconfigured`: objects are owned by it and stay as they are until it is forgotten. `forgotten`: they are to be deleted, under the
+   * guard of all deletions.
+   */
+  readonly state: 'read' | 'stored' | 'unconfigured' | 'forgotten';
   readonly revision: string | undefined;
   readonly objects: number;
   readonly problems: readonly Problem[];
@@ -67,13 +73,37 @@ export interface SourceStatus {
 
 export interface Confirmation {
   /** What would be done to the objects. */
-  readonly action: 'delete' | 'recreate' | 'restart';
+  readonly action: 'delete' | 'recreate' | 'restart' | 'adopt';
   /** The source that owns them. */
   readonly source: string;
   readonly hash: string;
   readonly objects: readonly ResourceRef[];
+  /** Not declared either, but protected: they stay unless `unprotect` is given. */
+  readonly protected: readonly ResourceRef[];
   readonly reason: string;
   readonly askedAt: number;
+}
+
+/** Deleted or replaced data that can still be brought back. */
+export interface TombstoneStatus {
+  /** The object it is of. */
+  readonly ref: ResourceRef;
+  readonly pool: string;
+  readonly name: string;
+  /** `deleted`: with its object. `replaced`: a former root volume. `returning`: it is being brought back. */
+  readonly why: 'deleted' | 'replaced' | 'returning';
+  readonly buriedAt: number;
+  readonly expiresAt: number;
+  /** What removing it would free; undefined while it was not measured. */
+  readonly bytes?: number;
+}
+
+export interface ForgottenObjects {
+  readonly source: string;
+  /** Kept, or to be deleted once that is confirmed. */
+  readonly objects: readonly ResourceRef[];
+  /** Could not be kept: their deletion has begun, or how they were declared is not known. They stay as they are. */
+  readonly left: readonly ResourceRef[];
 }
 
 export interface DaemonStatus {
@@ -86,6 +116,8 @@ export interface DaemonStatus {
   readonly objects: readonly ObjectStatus[];
   readonly sources: readonly SourceStatus[];
   readonly confirmations: readonly Confirmation[];
+  /** Oldest first. */
+  readonly tombstones: readonly TombstoneStatus[];
   /** The host is being shut down: nothing is started or changed before it has booted again. */
   readonly draining: boolean;
   /** All objects Ready, no problems, no confirmation asked for. */
@@ -133,6 +165,12 @@ export interface Control {
   ): Promise<ApplyResult>;
   /** Deletes an API object by name; refused (OWNED_BY_OTHER_SOURCE, with file and line) for what a manifest declares. */
   delete(ref: ResourceRef, actor: string): Promise<void>;
-  undelete(ref: ResourceRef, actor: string): Promise<void>;
-  confirm(source: string, hash: string, actor: string): Promise<Confirmation>;
+  /** `name`: of one of its tombstones; else the newest of its deletion. */
+  undelete(ref: ResourceRef, options: { readonly name?: string; readonly actor: string }): Promise<void>;
+  /** Ends tombstones now; returns them. They are removed soon after. */
+  purge(target: ResourceRef | 'all', actor: string): Promise<readonly TombstoneStatus[]>;
+  /** `unprotect`: what is protected may be deleted, too. */
+  confirm(source: string, hash: string, options: { readonly unprotect?: boolean; readonly actor: string }): Promise<Confirmation>;
+  /** Of a source that is no longer configured: `keep` makes its objects objects of the stored source `api`, `prune` has them deleted. */
+  forgetSource(source: string, how: 'keep' | 'prune', actor: string): Promise<ForgottenObjects>;
 }

@@ -37,12 +37,20 @@ export interface DeletionInput {
   readonly now: number;
 }
 
+export interface Ask {
+  readonly hash: string;
+  readonly objects: readonly RefKey[];
+  /** They stay, also when the list is confirmed, unless it is confirmed with "unprotect". */
+  readonly protected: readonly RefKey[];
+  readonly reason: string;
+}
+
 export interface DeletionVerdict {
   readonly allowed: ReadonlySet<RefKey>;
   /** Why the others wait, by key. */
   readonly waits: ReadonlyMap<RefKey, DeleteWait>;
   /** A person must agree to this list first. */
-  readonly ask: { readonly hash: string; readonly objects: readonly RefKey[]; readonly reason: string } | undefined;
+  readonly ask: Ask | undefined;
 }
 
 export function deletionLimit(total: number): number {
@@ -62,10 +70,20 @@ export function decideDeletion(input: DeletionInput): DeletionVerdict {
     return none();
   }
   for (const candidate of input.candidates) {
-    if (candidate.protected) waits.set(candidate.key, { waitsFor: 'its protection to be taken off', rule: 'Protected' });
+    const waitsFor = `its protection to be taken off (lockstep confirm ${input.source} --unprotect)`;
+    if (candidate.protected) waits.set(candidate.key, { waitsFor, rule: 'Protected' });
   }
   const free = input.candidates.filter((candidate) => !candidate.protected);
-  const allow = (): DeletionVerdict => ({ allowed: new Set(free.map((one) => one.key)), waits, ask: undefined });
+  const kept = input.candidates.filter((candidate) => candidate.protected).map((candidate) => candidate.key);
+  const objects = free.map((candidate) => candidate.key).toSorted();
+  const asked = (reason: string): Ask => {
+    const list = kept.toSorted();
+    return { hash: hashOf([input.source, objects, list]), objects, protected: list, reason };
+  };
+  const keptReason = (): string => `${kept.length} objects that the source "${input.source}" no longer declares are protected, and stay.`;
+  // While others of the same list are being deleted, nothing is asked: it would take the place of their confirmation.
+  const ask = (): Ask | undefined => (kept.length > 0 && free.length === 0 ? asked(keptReason()) : undefined);
+  const allow = (): DeletionVerdict => ({ allowed: new Set(objects), waits, ask: ask() });
   if (input.since === undefined) return allow();
   if (input.now - input.since < SETTLE_MS) {
     waitAll('SourceSettling', 'its source to be still for a second', input.since + SETTLE_MS);
@@ -75,10 +93,8 @@ export function decideDeletion(input: DeletionInput): DeletionVerdict {
   if (counted.length === 0) return allow();
   const recent = input.recent.filter((at) => input.now - at < WINDOW_MS).length;
   const limit = deletionLimit(input.total + recent);
-  const empty = free.length === input.total;
+  const empty = input.candidates.length === input.total;
   if (!empty && counted.length + recent <= limit) return allow();
-  const objects = free.map((candidate) => candidate.key).toSorted();
-  const hash = hashOf([input.source, objects]);
   // A confirmation binds to its list: after a part of it was deleted, the rest of the same list is still confirmed.
   const confirmed = input.confirmation?.confirmedAt == null ? [] : input.confirmation.objects;
   if (objects.every((key) => confirmed.includes(key))) return allow();
@@ -86,5 +102,5 @@ export function decideDeletion(input: DeletionInput): DeletionVerdict {
     ? `The source "${input.source}" no longer declares anything: all ${free.length} of its objects would be deleted.`
     : `${counted.length} objects of the source "${input.source}" would be deleted${recent > 0 ? `, after ${recent} in the last 10 minutes` : ''}; the limit is ${limit}.`;
   waitAll('NeedsConfirmation', `a confirmation (lockstep confirm ${input.source})`);
-  return none({ hash, objects, reason });
+  return none(asked(reason));
 }

@@ -1,4 +1,5 @@
 // Applies the rules of deletion.ts to what is tracked: which undeclared objects may go now, and which confirmation to ask for.
+import { LEDGER_CONFIRMATION } from '../core/confirmations.ts';
 import type { EventSink } from '../core/events.ts';
 import type { RefKey } from '../core/ref.ts';
 import type { Ledger } from '../state/ledger.ts';
@@ -8,6 +9,7 @@ import type { SourceSet } from './source-set.ts';
 import type { Tracked, Tracker } from './tracker.ts';
 
 const REMEMBER_MS = 10 * 60_000;
+const RECENT_KEY = 'recentDeletes';
 
 export interface Deletable {
   readonly mayDelete: ReadonlySet<RefKey>;
@@ -19,13 +21,19 @@ export class Deletions {
   readonly #ledger: Ledger;
   readonly #sources: SourceSet;
   readonly #events: EventSink;
-  /** Times of recent deletes, by source. */
-  readonly #recent = new Map<string, number[]>();
+  /** Times of recent deletes, by source: in the ledger, so that a restart does not begin a new budget. */
+  readonly #recent: Map<string, number[]>;
 
   constructor(ledger: Ledger, sources: SourceSet, events: EventSink) {
     this.#ledger = ledger;
     this.#sources = sources;
     this.#events = events;
+    this.#recent = new Map(Object.entries(JSON.parse(ledger.meta.get(RECENT_KEY) ?? '{}') as Record<string, number[]>));
+    for (const row of ledger.forgotten.all()) {
+      // A source of that name is there again, and says itself what it declares.
+      if (sources.find(row.name) === undefined) sources.addForgotten(row);
+      else ledger.forgotten.remove(row.name);
+    }
   }
 
   /** Decides, and remembers what was allowed: an allowed deletion stays allowed until the object is declared again. */
@@ -33,11 +41,17 @@ export class Deletions {
     const mayDelete = new Set<RefKey>();
     const waits = new Map<RefKey, DeleteWait>();
     const bySource = Map.groupBy(tracker.undeclared, (tracked) => tracked.row.source);
+    const unsure = this.#asked(LEDGER_CONFIRMATION)?.confirmedAt === null;
     for (const { source } of this.#ledger.confirmations.all()) {
       // Used up: whoever declares these objects again and removes them later is asked again.
-      if (!bySource.has(source)) this.#ledger.confirmations.remove(source);
+      if (!bySource.has(source) && source !== LEDGER_CONFIRMATION) this.#ledger.confirmations.remove(source);
     }
     for (const [source, undeclared] of bySource) {
+      if (unsure) {
+        const waitsFor = `a confirmation (lockstep confirm ${LEDGER_CONFIRMATION})`;
+        for (const { key } of undeclared) waits.set(key, { waitsFor, rule: 'NeedsConfirmation' });
+        continue;
+      }
       const condemned = undeclared.filter((tracked) => tracked.condemned);
       for (const tracked of condemned) mayDelete.add(tracked.key);
       const verdict = this.#verdict(source, tracker.owned(source), undeclared, condemned.length, complete.has(source), now);
@@ -56,6 +70,20 @@ export class Deletions {
   gone(source: string, now: number): void {
     const times = (this.#recent.get(source) ?? []).filter((at) => now - at < REMEMBER_MS);
     this.#recent.set(source, [...times, now]);
+    for (const [other, at] of this.#recent) if (at.every((one) => now - one >= REMEMBER_MS)) this.#recent.delete(other);
+    this.#ledger.meta.set(RECENT_KEY, JSON.stringify(Object.fromEntries(this.#recent)));
+    this.#endForgotten(source);
+  }
+
+  /** The last object of a source that was forgotten is gone, and the source with it. */
+  #endForgotten(source: string): void {
+    if (!this.#ledger.forgotten.all().some((one) => one.name === source)) return;
+    if (this.#ledger.objects.all().some((row) => row.source === source)) return;
+    this.#ledger.forgotten.remove(source);
+    this.#ledger.confirmations.remove(source);
+    this.#sources.remove(source);
+    const message = `All objects of the source "${source}", which is no longer configured, are deleted.`;
+    this.#events.emit({ type: 'source', severity: 'info', reason: 'SourceForgotten', message });
   }
 
   #verdict(

@@ -57,7 +57,7 @@ export interface ReconcilerOptions {
   readonly events: EventSink;
   readonly log: Log;
   /** Facts that do not change while the daemon runs. */
-  readonly facts: Pick<BaseFacts, 'bootId' | 'prefix' | 'paths' | 'host'>;
+  readonly facts: Pick<BaseFacts, 'bootId' | 'prefix' | 'paths' | 'host' | 'retention'>;
   /** Values of a scope taken outside the ledger: claims of other daemons, subnets seen on the host. Asked before each plan. */
   readonly takenElsewhere: () => Promise<ReadonlyMap<string, ReadonlySet<string>>>;
   /** Told of each allocation before it is used, and of each that was given back (claim files). */
@@ -121,6 +121,7 @@ export class Reconciler {
     });
     this.#draining = new Draining(options.ledger.meta, options.facts.bootId);
     this.#runs = new Runs({
+      retentionMs: options.facts.retention.ms,
       halted: () => this.#draining.on,
       ledger: options.ledger,
       executor: options.executor,

@@ -10,7 +10,6 @@ import type { DesiredObject } from './desired.ts';
 import type { Causes } from './dirty.ts';
 import type { AnyChange, ObjectPlan } from './plan.ts';
 
-const TOMBSTONE_MS = 24 * 3600_000;
 /** What is kept of an object whose last applied spec has to be known without its manifest. */
 interface AppliedRecord {
   readonly spec: unknown;
@@ -79,6 +78,12 @@ export function rowDiffers(before: ObjectRow | undefined, next: ObjectRow): bool
   );
 }
 
+export interface BurialTime {
+  readonly now: number;
+  /** How long what is buried now is kept. */
+  readonly retentionMs: number;
+}
+
 export interface OpenedRun {
   readonly plan: ObjectPlan;
   /** One intent per step. */
@@ -95,7 +100,7 @@ export function openRuns(
   ledger: Ledger,
   plans: readonly { readonly plan: ObjectPlan; readonly causes: Causes }[],
   closing: readonly { id: number; outcome: string; at: number }[],
-  now: number,
+  { now, retentionMs }: BurialTime,
 ): OpenedRun[] {
   return ledger.transaction(() => {
     for (const { id, outcome, at } of closing) ledger.intents.close(id, outcome, at);
@@ -105,7 +110,7 @@ export function openRuns(
       let tombstone: Recorded['tombstone'];
       for (const { change } of plan.steps) {
         if (!buries(change) || change.do !== 'delete') continue;
-        recordTombstone(ledger, plan, change, now);
+        recordTombstone(ledger, plan, change, now, now + retentionMs);
         ({ tombstone } = change);
       }
       const intents = ledger.intents.open(
@@ -150,7 +155,7 @@ function buries(change: AnyChange): change is AnyChange & Buries {
   return 'tombstone' in change && change.tombstone !== undefined;
 }
 
-function recordTombstone(ledger: Ledger, plan: ObjectPlan, change: AnyChange & Buries, now: number): void {
+function recordTombstone(ledger: Ledger, plan: ObjectPlan, change: AnyChange & Buries, now: number, expiresAt: number): void {
   const { uid, ref } = plan.recorded;
   const row = ledger.objects.get(ref);
   ledger.tombstones.put({
@@ -161,7 +166,7 @@ function recordTombstone(ledger: Ledger, plan: ObjectPlan, change: AnyChange & B
     why: change.do === 'delete' ? 'deleted' : 'replaced',
     object: canonicalJson(row ?? null),
     buriedAt: now,
-    expiresAt: now + TOMBSTONE_MS,
+    expiresAt,
   });
 }
 
@@ -169,8 +174,8 @@ function recordTombstone(ledger: Ledger, plan: ObjectPlan, change: AnyChange & B
  * The tombstone of a former root volume is recorded right before it is made: what is planned behind a shutdown is planned again when that
  * has ended, under another name.
  */
-export function recordReplacement(ledger: Ledger, plan: ObjectPlan, change: AnyChange, now: number): void {
-  if (change.do !== 'delete' && buries(change)) recordTombstone(ledger, plan, change, now);
+export function recordReplacement(ledger: Ledger, plan: ObjectPlan, change: AnyChange, { now, retentionMs }: BurialTime): void {
+  if (change.do !== 'delete' && buries(change)) recordTombstone(ledger, plan, change, now, now + retentionMs);
 }
 
 /** An object that is gone: its row goes; what it had allocated stays with its tombstone, if there is one. */

@@ -9,7 +9,7 @@ import type { Observed, PlannedStep } from '../kinds/kind.ts';
 import type { Ledger } from '../state/ledger.ts';
 import type { Executor, StepOutcome } from './execute.ts';
 import { type AnyChange, describe, type ObjectPlan } from './plan.ts';
-import { openRuns, recordReplacement } from './recording.ts';
+import { type BurialTime, openRuns, recordReplacement } from './recording.ts';
 import { changeEntry, type NewAuditEntry } from './audit-entries.ts';
 import { placeOf } from './locate.ts';
 import { retryDelayMs } from './retry.ts';
@@ -28,6 +28,8 @@ export interface RunsOptions {
   readonly log: Log;
   readonly random: () => number;
   readonly fingerprint: (secret: string) => string;
+  /** How long what is buried is kept. */
+  readonly retentionMs: number;
   /** Nothing may be changed any more: runs end at their next boundary. */
   halted(): boolean;
   observe(tracked: Tracked): Promise<Observed<unknown>>;
@@ -71,7 +73,7 @@ export class Runs {
       this.#o.ledger,
       plans.map(({ tracked, plan }) => ({ plan, causes: tracked.trace.acted?.causes ?? [] })),
       this.#closing.splice(0),
-      this.#o.clock.now(),
+      this.#burial(),
     );
     this.#o.executor.boundary('ledger: after the intents');
     for (const [index, { tracked, plan }] of plans.entries()) {
@@ -79,6 +81,10 @@ export class Runs {
       if (tombstone !== undefined) tracked.recorded = { ...tracked.recorded, tombstone };
       if (plan.steps.length > 0) this.#begin(tracked, plan, intents, observedAt);
     }
+  }
+
+  #burial(): BurialTime {
+    return { now: this.#o.clock.now(), retentionMs: this.#o.retentionMs };
   }
 
   /** Writes the outcomes and audit entries that wait. */
@@ -111,7 +117,7 @@ export class Runs {
       superseded: () => this.#o.halted() || tracked.desired?.specHash !== wanted,
       observe: () => this.#o.observe(tracked),
       progress,
-      begins: (index) => recordReplacement(this.#o.ledger, plan, plan.steps[index]!.change, this.#o.clock.now()),
+      begins: (index) => recordReplacement(this.#o.ledger, plan, plan.steps[index]!.change, this.#burial()),
       ended: (index, outcome) => this.#stepEnded(tracked, plan, index, intents[index]!, outcome),
     });
   }

@@ -20,8 +20,17 @@ export class SourceSet {
   readonly #entries: Entry[];
   readonly #clock: Clock;
   readonly #events: EventSink;
+  readonly #forgotten: (row: { readonly name: string; readonly at: number }) => Source;
+  /** Sources were added or removed since the last reading. */
+  #rearranged = false;
 
-  constructor(sources: readonly Source[], clock: Clock, events: EventSink) {
+  constructor(
+    sources: readonly Source[],
+    clock: Clock,
+    events: EventSink,
+    /** Makes the source that stands for one that was forgotten: it declares nothing. */
+    forgotten: (row: { readonly name: string; readonly at: number }) => Source,
+  ) {
     this.#entries = sources.map((source) => ({
       source,
       snapshot: undefined,
@@ -32,6 +41,7 @@ export class SourceSet {
     }));
     this.#clock = clock;
     this.#events = events;
+    this.#forgotten = forgotten;
   }
 
   get entries(): readonly Readonly<Entry>[] {
@@ -52,6 +62,18 @@ export class SourceSet {
   /** A stored source that came up while the daemon runs. */
   add(source: Source): void {
     this.#entries.push({ source, snapshot: undefined, error: undefined, failed: false, lastRead: undefined, changed: true });
+    this.#rearranged = true;
+  }
+
+  addForgotten(row: { readonly name: string; readonly at: number }): void {
+    if (this.find(row.name) === undefined) this.add(this.#forgotten(row));
+  }
+
+  remove(name: string): void {
+    const at = this.#entries.findIndex((entry) => entry.source.name === name);
+    if (at < 0) return;
+    this.#entries.splice(at, 1);
+    this.#rearranged = true;
   }
 
   markChanged(name?: string): void {
@@ -78,7 +100,9 @@ export class SourceSet {
   /** Reads what is marked changed; true when anything is different from before. */
   async refresh(signal: AbortSignal): Promise<boolean> {
     const results = await Promise.all(this.#entries.filter((entry) => entry.changed).map((entry) => this.#read(entry, signal)));
-    return results.some(Boolean);
+    const rearranged = this.#rearranged;
+    this.#rearranged = false;
+    return rearranged || results.some(Boolean);
   }
 
   async close(): Promise<void> {

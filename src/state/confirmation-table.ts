@@ -7,6 +7,7 @@ interface Stored {
   source: string;
   hash: string;
   objects: string;
+  protected: string;
   reason: string;
   asked_at: number;
   confirmed_at: number | null;
@@ -16,9 +17,9 @@ interface Stored {
 export function makeConfirmationTable(db: Database): ConfirmationTable {
   const all = db.prepare<Stored>('SELECT * FROM confirmation ORDER BY source');
   const put = db.prepare(
-    `INSERT INTO confirmation (source, hash, objects, reason, asked_at, confirmed_at, confirmed_by) VALUES (?, ?, ?, ?, ?, ?, ?)
-     ON CONFLICT (source) DO UPDATE SET hash = excluded.hash, objects = excluded.objects, reason = excluded.reason,
-       asked_at = excluded.asked_at, confirmed_at = excluded.confirmed_at, confirmed_by = excluded.confirmed_by`,
+    `INSERT INTO confirmation (source, hash, objects, protected, reason, asked_at, confirmed_at, confirmed_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (source) DO UPDATE SET hash = excluded.hash, objects = excluded.objects, protected = excluded.protected,
+       reason = excluded.reason, asked_at = excluded.asked_at, confirmed_at = excluded.confirmed_at, confirmed_by = excluded.confirmed_by`,
   );
   const remove = db.prepare('DELETE FROM confirmation WHERE source = ?');
   return {
@@ -27,13 +28,15 @@ export function makeConfirmationTable(db: Database): ConfirmationTable {
         source: stored.source,
         hash: stored.hash,
         objects: JSON.parse(stored.objects) as RefKey[],
+        protected: JSON.parse(stored.protected) as RefKey[],
         reason: stored.reason,
         askedAt: stored.asked_at,
         confirmedAt: stored.confirmed_at,
         confirmedBy: stored.confirmed_by,
       })),
     put: (row) => {
-      put.run(row.source, row.hash, JSON.stringify(row.objects), row.reason, row.askedAt, row.confirmedAt, row.confirmedBy);
+      const [objects, kept] = [JSON.stringify(row.objects), JSON.stringify(row.protected)];
+      put.run(row.source, row.hash, objects, kept, row.reason, row.askedAt, row.confirmedAt, row.confirmedBy);
     },
     remove: (source) => {
       remove.run(source);

@@ -128,6 +128,8 @@ export interface ConfirmationRow {
   /** Hash over the list of objects to delete; a confirmation holds for exactly this list. */
   readonly hash: string;
   readonly objects: readonly RefKey[];
+  /** Not declared either, but protected: they stay, unless the confirmation says otherwise. */
+  readonly protected: readonly RefKey[];
   readonly reason: string;
   readonly askedAt: number;
   readonly confirmedAt: number | null;
@@ -157,6 +159,19 @@ export interface ConsentTable {
   all(): readonly ConsentRow[];
   put(row: ConsentRow): void;
   remove(uid: string): void;
+}
+
+export interface ForgottenRow {
+  readonly name: string;
+  /** Epoch ms. */
+  readonly at: number;
+}
+
+/** Sources that are no longer configured and whose objects may go (`source forget --prune`). */
+export interface ForgottenTable {
+  all(): readonly ForgottenRow[];
+  put(row: ForgottenRow): void;
+  remove(name: string): void;
 }
 
 export interface OperationRow {
@@ -238,6 +253,7 @@ export interface Ledger {
   readonly tombstones: TombstoneTable;
   readonly confirmations: ConfirmationTable;
   readonly consents: ConsentTable;
+  readonly forgotten: ForgottenTable;
   readonly operations: OperationTable;
   readonly overrides: OverrideTable;
   readonly events: EventTable;

@@ -10,6 +10,7 @@ import { makeConsentTable } from './consent-table.ts';
 import { Database } from './database.ts';
 import { makeDocumentTable } from './document-table.ts';
 import { makeEventTable } from './event-table.ts';
+import { makeForgottenTable } from './forgotten-table.ts';
 import { makeIntentTable } from './intent-table.ts';
 import type { Ledger } from './ledger.ts';
 import { makeMetaTable } from './meta-table.ts';
@@ -186,6 +187,7 @@ function makeLedger(db: Database): Ledger {
     tombstones: makeTombstoneTable(db),
     confirmations: makeConfirmationTable(db),
     consents: makeConsentTable(db),
+    forgotten: makeForgottenTable(db),
     operations: makeOperationTable(db),
     overrides: makeOverrideTable(db),
     events: makeEventTable(db),

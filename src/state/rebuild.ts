@@ -1,11 +1,16 @@
-// After a ledger was lost: who owns what, read back from the small record that lies in each instance's directory. Pure mapping; what
-// comes of it is read-only until somebody confirms, so an unusable record is a problem to report and never a reason to delete.
-import { canonicalJson } from '../core/hash.ts';
-import { isKindName, parseRefKey, type ResourceRef, refKey, refText } from '../core/ref.ts';
+// After a ledger was lost, or its last transactions were: who owns what, read back from the small record in each instance's directory and
+// from the alias of each bridge. Nothing is deleted until somebody confirms what was read, so an unusable record is a problem to report
+// and never a reason to delete.
+import { LEDGER_CONFIRMATION } from '../core/confirmations.ts';
+import { canonicalJson, hashOf } from '../core/hash.ts';
+import { objectNameProblem } from '../core/names.ts';
+import { isKindName, makeRef, parseRefKey, type RefKey, type ResourceRef, refKey, refText } from '../core/ref.ts';
 import type { AllocationRow, Ledger, ObjectRow } from './ledger.ts';
 
-/** Set in `meta` (epoch ms) by `restoreOwnership`; while it is there nothing may be deleted. */
-export const REBUILT_KEY = 'ownershipRebuiltAt';
+/** Whose documents are in the ledger itself and nowhere else. */
+const STORED_SOURCE = 'api';
+/** Of objects nobody is known to have declared, or whose documents cannot be read back. It is never configured, so that they stay until somebody forgets it. */
+const LOST_SOURCE = 'api.lost';
 
 export interface InstanceRecord {
   /** Where it was read, for problems. */
@@ -60,16 +65,105 @@ export function rebuildOwnership(records: readonly InstanceRecord[]): Rebuilt {
   return { objects, problems };
 }
 
-/** Writes what was rebuilt into a new ledger in one transaction, and marks it so that nothing is deleted until somebody confirms. */
-export function restoreOwnership(ledger: Ledger, rebuilt: Rebuilt, nowMs: number): void {
-  ledger.transaction(() => {
-    for (const { row, allocations } of rebuilt.objects) {
-      ledger.objects.put(row);
-      for (const one of allocations) ledger.allocations.add(one);
-    }
-    ledger.meta.set(REBUILT_KEY, String(nowMs));
-  });
+export interface Restored {
+  /** Objects the ledger did not know, or knew with another uid. */
+  readonly objects: readonly ResourceRef[];
+  readonly problems: readonly string[];
 }
+
+/**
+ * Puts what the ledger does not know into it, in one transaction, and asks for a confirmation until which nothing is deleted. A ledger
+ * that knows everything is not written to.
+ */
+export function restoreOwnership(ledger: Ledger, { objects, problems }: Rebuilt, nowMs: number): Restored {
+  const unknown = objects.filter(({ row }) => ledger.objects.byUid(row.uid) === undefined);
+  restoreAllocations(ledger, objects);
+  if (unknown.length === 0) return { objects: [], problems };
+  const clashes: string[] = [];
+  ledger.transaction(() => {
+    for (const { row, allocations } of unknown) {
+      const other = ledger.objects.get(row.ref);
+      // The host has the newer one: a record is written after its row and removed before it.
+      if (other !== undefined) ledger.objects.remove(other.uid);
+      const text = row.source === STORED_SOURCE ? row.document : '';
+      ledger.objects.put(row.source === STORED_SOURCE && text === '' ? { ...row, source: LOST_SOURCE } : row);
+      if (text !== '') ledger.documents.put({ ref: row.ref, source: STORED_SOURCE, text, updatedAt: nowMs });
+      for (const { what, value } of allocations) {
+        if (ledger.allocations.taken(what).has(value))
+          clashes.push(`The value "${value}" of ${refText(row.ref)} is held by another object.`);
+        else ledger.allocations.add({ uid: row.uid, what, value });
+      }
+    }
+    ask(
+      ledger,
+      unknown.map(({ row }) => refKey(row.ref)),
+      nowMs,
+    );
+  });
+  return { objects: unknown.map(({ row }) => row.ref), problems: [...problems, ...clashes] };
+}
+
+/** What an object that is known was given in transactions that were lost. */
+function restoreAllocations(ledger: Ledger, objects: readonly RebuiltObject[]): void {
+  const known = objects.filter(({ row }) => ledger.objects.byUid(row.uid) !== undefined);
+  const missing = known.flatMap(({ row, allocations }) => {
+    const has = ledger.allocations.of(row.uid);
+    return allocations.filter(({ what, value }) => !has.has(what) && !ledger.allocations.taken(what).has(value));
+  });
+  if (missing.length > 0) ledger.transaction(() => missing.forEach((one) => ledger.allocations.add(one)));
+}
+
+function ask(ledger: Ledger, found: readonly RefKey[], nowMs: number): void {
+  const before = ledger.confirmations.all().find((row) => row.source === LEDGER_CONFIRMATION && row.confirmedAt === null);
+  const objects = [...new Set([...(before?.objects ?? []), ...found])].toSorted();
+  const reason =
+    `The ledger was damaged, lost or older than what is on this host; ${objects.length === 1 ? '1 object' : `${objects.length} objects`} ` +
+    'of Lockstep that it did not know were found by their own records. Nothing is deleted before this is confirmed.';
+  const hash = hashOf([LEDGER_CONFIRMATION, objects]);
+  const row = { source: LEDGER_CONFIRMATION, hash, objects, protected: [], reason, askedAt: nowMs, confirmedAt: null, confirmedBy: null };
+  ledger.confirmations.put(row);
+}
+
+export interface MarkedLink {
+  readonly name: string;
+  readonly alias: string | undefined;
+  readonly hwaddr: string;
+  readonly addresses: readonly string[];
+}
+
+/** Networks by the alias their bridges carry. Only of those in project `default` with a short name can the name be told. */
+export function rebuildNetworks(prefix: string, links: Iterable<MarkedLink>): Rebuilt {
+  const objects: RebuiltObject[] = [];
+  const problems: string[] = [];
+  for (const { name, alias, hwaddr } of links) {
+    const [, uid] = new RegExp(`^lockstep:${prefix}:([0-9a-f-]{36})$`).exec(alias ?? '') ?? [];
+    if (uid === undefined || !name.startsWith(`${prefix}-`)) continue;
+    const network = name.slice(prefix.length + 1);
+    if (objectNameProblem(network) !== undefined) {
+      problems.push(`The bridge "${name}" is marked as ours, but says no name of a network.`);
+      continue;
+    }
+    const allocations = [
+      { uid, what: 'link:bridge', value: name },
+      { uid, what: 'hwaddr:bridge', value: hwaddr },
+    ];
+    objects.push({ row: { ...EMPTY_ROW, uid, ref: makeRef('Network', network), createdAt: createdAt(uid) }, allocations });
+  }
+  return { objects, problems };
+}
+
+/** Nobody's, until a source declares it. */
+const EMPTY_ROW: Omit<ObjectRow, 'uid' | 'ref' | 'createdAt'> = {
+  source: LOST_SOURCE,
+  path: '',
+  line: 0,
+  document: '',
+  applied: null,
+  appliedHash: null,
+  appliedRevision: null,
+  protected: false,
+  declared: true,
+};
 
 /** The object a record speaks of, or why it cannot be told. */
 function fromRecord(text: string): RebuiltObject | string {
@@ -86,17 +180,14 @@ function fromRecord(text: string): RebuiltObject | string {
   if (!ref) return 'it names no object';
   const line = record['line'];
   const row: ObjectRow = {
+    ...EMPTY_ROW,
     uid,
     ref,
-    source: textOr(record['source'], ''),
+    source: textOr(record['source'], LOST_SOURCE),
     path: textOr(record['path'], ''),
     line: typeof line === 'number' && Number.isSafeInteger(line) ? line : 0,
-    document: typeof record['document'] === 'string' ? record['document'] : canonicalJson(record['document'] ?? {}),
-    applied: null,
-    appliedHash: null,
-    appliedRevision: null,
+    document: documentOf(record['document']),
     protected: record['protected'] === true,
-    declared: true,
     createdAt: createdAt(uid),
   };
   const allocations = isObject(record['allocations']) ? Object.entries(record['allocations']) : [];
@@ -104,6 +195,12 @@ function fromRecord(text: string): RebuiltObject | string {
     row,
     allocations: allocations.flatMap(([what, value]) => (typeof value === 'string' ? [{ uid, what, value }] : [])),
   };
+}
+
+/** Empty when it cannot be used: secrets stand in it as fingerprints, and must not be taken for the values. */
+function documentOf(value: unknown): string {
+  const text = typeof value === 'string' ? value : canonicalJson(value ?? {});
+  return /"sha256:[0-9a-f]{32}"/.test(text) ? '' : text;
 }
 
 /** As an object or as `Kind/project/parent/name`. */

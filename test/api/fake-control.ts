@@ -10,9 +10,11 @@ import type {
   Confirmation,
   Control,
   DaemonStatus,
+  ForgottenObjects,
   PlannedObject,
   PlanReport,
   SourceStatus,
+  TombstoneStatus,
 } from '../../src/reconciler/control.ts';
 import { refuseStale } from '../../src/reconciler/saved-plan.ts';
 import type { SourceFile } from '../../src/sources/snapshot.ts';
@@ -60,6 +62,10 @@ export function problem(file: string, message: string, severity: Problem['severi
     message,
     hint: 'Did you mean "config"?',
   };
+}
+
+export function tombstone(ref: ResourceRef, more: Partial<TombstoneStatus> = {}): TombstoneStatus {
+  return { ref, pool: 'fast', name: `uid-${ref.name}.1`, why: 'deleted', buriedAt: SINCE, expiresAt: SINCE + 86_400_000, ...more };
 }
 
 export const EMPTY_PLAN: PlanReport = {
@@ -137,9 +143,19 @@ export class FakeControl implements Control {
     objectStatus(FAST, { summary: 'Active', source: 'api' }),
   ];
   sources: SourceStatus[] = [
-    { name: 'main', location: '/srv/manifests', revision: 'aaaa', objects: 2, problems: [], error: undefined, lastRead: SINCE },
+    {
+      name: 'main',
+      location: '/srv/manifests',
+      state: 'read',
+      revision: 'aaaa',
+      objects: 2,
+      problems: [],
+      error: undefined,
+      lastRead: SINCE,
+    },
   ];
   confirmations: Confirmation[] = [];
+  tombstones: TombstoneStatus[] = [];
   ready = true;
   draining = false;
   settled = true;
@@ -159,6 +175,7 @@ export class FakeControl implements Control {
       objects: this.objects,
       sources: this.sources,
       confirmations: this.confirmations,
+      tombstones: this.tombstones,
       settled:
         this.settled &&
         this.confirmations.length === 0 &&
@@ -220,12 +237,22 @@ export class FakeControl implements Control {
     }
   }
 
-  async undelete(ref: ResourceRef, actor: string): Promise<void> {
-    this.calls.push({ what: 'undelete', args: [ref, actor] });
+  async undelete(ref: ResourceRef, options: { name?: string; actor: string }): Promise<void> {
+    this.calls.push({ what: 'undelete', args: [ref, options] });
   }
 
-  async confirm(source: string, hash: string, actor: string): Promise<Confirmation> {
-    this.calls.push({ what: 'confirm', args: [source, hash, actor] });
+  async purge(target: ResourceRef | 'all', actor: string): Promise<readonly TombstoneStatus[]> {
+    this.calls.push({ what: 'purge', args: [target, actor] });
+    return this.tombstones.filter((one) => target === 'all' || refKey(one.ref) === refKey(target));
+  }
+
+  async forgetSource(source: string, how: 'keep' | 'prune', actor: string): Promise<ForgottenObjects> {
+    this.calls.push({ what: 'forget', args: [source, how, actor] });
+    return { source, objects: [WEB, DB], left: [] };
+  }
+
+  async confirm(source: string, hash: string, options: { unprotect?: boolean; actor: string }): Promise<Confirmation> {
+    this.calls.push({ what: 'confirm', args: [source, hash, options] });
     const mine = this.confirmations.filter((one) => one.source === source);
     const found = mine.find((one) => one.hash === hash) ?? mine[0];
     if (found === undefined)

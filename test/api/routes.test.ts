@@ -20,7 +20,7 @@ import { type ApiServer, createApi } from '../../src/api/server.ts';
 import { AppError } from '../../src/core/errors.ts';
 import { silentLog } from '../../src/core/log.ts';
 import { FakeExplain, RUN } from './fake-explain.ts';
-import { DB, FakeControl, FakeEvents, FAST, FULL_PLAN, problem, WEB } from './fake-control.ts';
+import { DB, FakeControl, FakeEvents, FAST, FULL_PLAN, problem, tombstone, WEB } from './fake-control.ts';
 
 const ajv = new Ajv({ strict: true, allowUnionTypes: true });
 
@@ -271,6 +271,7 @@ describe('sources and confirmations', () => {
     source: 'main',
     hash: 'abc',
     objects: [WEB, DB],
+    protected: [],
     reason: 'The source became empty.',
     askedAt: 1,
   };
@@ -296,8 +297,43 @@ describe('sources and confirmations', () => {
   it('undeletes by ref', async () => {
     const reply = await post('/v1/undelete', { ref: WEB });
     assert.equal(reply.status, 202);
-    assert.deepEqual(control.calls, [{ what: 'undelete', args: [WEB, 'uid:1000'] }]);
+    await post('/v1/undelete', { ref: WEB, name: 'u.1' });
+    assert.deepEqual(control.calls, [
+      { what: 'undelete', args: [WEB, { actor: 'uid:1000' }] },
+      { what: 'undelete', args: [WEB, { name: 'u.1', actor: 'uid:1000' }] },
+    ]);
     isProblem(await post('/v1/undelete', { ref: { ...WEB, kind: 'Pod' } }), 400, 'REQUEST_INVALID');
+  });
+});
+
+describe('tombstones and forgotten sources', () => {
+  it('lists what is kept, and ends that of one object or all', async () => {
+    control.tombstones = [tombstone(WEB), tombstone(DB)];
+    assert.deepEqual((await get('/v1/tombstones')).body, { tombstones: control.tombstones });
+    const one = await post('/v1/purge', { ref: WEB });
+    assert.deepEqual([one.status, one.body], [202, { tombstones: [tombstone(WEB)] }]);
+    const all = await post('/v1/purge', { all: true });
+    assert.deepEqual(all.body, { tombstones: control.tombstones });
+    assert.deepEqual(
+      control.calls.map((call) => call.args[0]),
+      [WEB, 'all'],
+    );
+    for (const body of [{}, { all: false }, { ref: WEB, all: true }]) isProblem(await post('/v1/purge', body), 400, 'REQUEST_INVALID');
+  });
+
+  it('forgets a source either way, and no other', async () => {
+    const reply = await post('/v1/sources/old/forget', { how: 'keep' });
+    assert.deepEqual([reply.status, reply.body], [202, { source: 'old', objects: [WEB, DB], left: [] }]);
+    assert.deepEqual(control.calls, [{ what: 'forget', args: ['old', 'keep', 'uid:1000'] }]);
+    isProblem(await post('/v1/sources/old/forget', { how: 'both' }), 400, 'REQUEST_INVALID');
+  });
+
+  it('passes on that protection is to be taken off', async () => {
+    control.confirmations = [
+      { action: 'delete', source: 'main', hash: 'abc', objects: [], protected: [WEB], reason: 'It is protected.', askedAt: 1 },
+    ];
+    await post('/v1/confirmations', { source: 'main', hash: 'abc', unprotect: true });
+    assert.deepEqual(control.calls, [{ what: 'confirm', args: ['main', 'abc', { unprotect: true, actor: 'uid:1000' }] }]);
   });
 });
 

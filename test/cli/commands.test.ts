@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { makeRef } from '../../src/core/ref.ts';
 import type { Confirmation } from '../../src/reconciler/control.ts';
-import { DB, FAST, notReady, objectStatus, problem, WEB } from '../api/fake-control.ts';
+import { DB, FAST, notReady, objectStatus, problem, tombstone, WEB } from '../api/fake-control.ts';
 import { LiveServer } from '../api/live-server.ts';
 import { lockstep, type Ran, type RunOptions } from './run-lockstep.ts';
 
@@ -40,7 +40,7 @@ describe('status', () => {
 
   it('says what waits for a person, and what is wrong with sources, on stderr', async () => {
     server.control.confirmations = [
-      { action: 'delete', source: 'main', hash: 'h', objects: [WEB, DB], reason: 'It became empty.', askedAt: 1 },
+      { action: 'delete', source: 'main', hash: 'h', objects: [WEB, DB], protected: [], reason: 'It became empty.', askedAt: 1 },
     ];
     server.control.sources = [{ ...server.control.sources[0]!, problems: [problem('web.yaml', 'Bad.')], error: 'It cannot be listed.' }];
     const { code, stdout, stderr } = await run(['status']);
@@ -188,12 +188,92 @@ describe('sync, delete and undelete', () => {
   });
 });
 
+describe('tombstones', () => {
+  it('lists what can be brought back, as undelete without a name and as get', async () => {
+    server.control.tombstones = [
+      tombstone(WEB, { bytes: 3 * 1024 ** 2, expiresAt: Date.UTC(2100, 0, 2, 3, 4, 5) }),
+      tombstone(DB, { why: 'replaced', expiresAt: 1 }),
+    ];
+    for (const command of [['undelete'], ['get', 'tombstones']]) {
+      const { code, stdout } = await run(command);
+      assert.equal(code, 0);
+      const [web, db] = stdout.trimEnd().split('\n');
+      assert.match(web!, /^Instance\/web\tits data\t\d+d ago\t2100-01-02 03:04:05\t3MiB\tfast\/uid-web\.1$/);
+      assert.match(db!, /^Instance\/db\ta former root\t\d+d ago\tnow\t\tfast\//);
+    }
+    const { stdout } = await run(['undelete', '-o', 'json']);
+    assert.deepEqual(JSON.parse(stdout), server.control.tombstones);
+    assert.match((await run(['status'])).stderr, /2 tombstones \(3MiB\).*lockstep undelete/);
+  });
+
+  it('brings one of several back', async () => {
+    await run(['undelete', 'web', '--tombstone', 'fast/uid-web.1']);
+    assert.deepEqual(server.control.calls, [{ what: 'undelete', args: [WEB, { name: 'uid-web.1', actor: 'uid:1000' }] }]);
+  });
+
+  it('purges what it showed, after a yes', async () => {
+    server.control.tombstones = [tombstone(WEB), tombstone(DB)];
+    const asked = await run(['purge', 'web']);
+    assert.equal(asked.code, 64);
+    assert.match(asked.stdout, /^Instance\/web\t/);
+    assert.doesNotMatch(asked.stdout, /Instance\/db/);
+    assert.match(asked.stderr, /Remove 1 tombstone for good\?.*\n.*--yes/);
+    assert.equal(server.control.calls.length, 0);
+    assert.match((await run(['purge', 'web', '--yes'])).stdout, /1 tombstone removed for good\./);
+    await run(['purge', '--all', '--yes']);
+    assert.deepEqual(
+      server.control.calls.map((call) => call.args[0]),
+      [WEB, 'all'],
+    );
+  });
+
+  it('wants an object or --all, and says when nothing is kept', async () => {
+    assert.equal((await run(['purge'])).code, 64);
+    assert.equal((await run(['purge', 'web', '--all'])).code, 64);
+    const { code, stderr } = await run(['purge', 'gone', '--yes']);
+    assert.equal(code, 1);
+    assert.match(stderr, /Nothing of Instance\/gone is kept\./);
+  });
+});
+
+describe('source', () => {
+  it('lists sources, also those that are not configured any more', async () => {
+    server.control.sources = [
+      ...server.control.sources,
+      { ...server.control.sources[0]!, name: 'old', location: '', state: 'unconfigured', revision: undefined, objects: 3 },
+    ];
+    const { stdout } = await run(['source', 'list']);
+    assert.equal(stdout, 'main\tread\t2\taaaa\t/srv/manifests\nold\tnot configured; nothing is deleted\t3\t\t\n');
+    assert.match((await run(['status'])).stderr, /"old" is no longer configured; its 3 objects stay.*source forget old --keep\|--prune/);
+  });
+
+  it('forgets one, keeping or pruning, after a yes', async () => {
+    assert.equal((await run(['source', 'forget', 'old'])).code, 64);
+    assert.equal((await run(['source', 'forget', 'old', '--keep', '--prune', '--yes'])).code, 64);
+    assert.equal((await run(['source', 'forget', 'old', '--keep'])).code, 64);
+    assert.equal(server.control.calls.length, 0);
+    assert.match(
+      (await run(['source', 'forget', 'old', '--keep', '--yes'])).stdout,
+      /2 objects of source "old" are now objects made through the API/,
+    );
+    assert.match((await run(['source', 'forget', 'old', '--prune', '--yes'])).stdout, /lockstep confirm old/);
+    assert.deepEqual(
+      server.control.calls.map((call) => call.args.slice(0, 2)),
+      [
+        ['old', 'keep'],
+        ['old', 'prune'],
+      ],
+    );
+  });
+});
+
 describe('confirm', () => {
   const waiting = (source: string) => ({
     action: 'delete' as const,
     source,
     hash: `hash-${source}`,
     objects: [WEB, DB],
+    protected: [],
     reason: 'It became empty.',
     askedAt: 1,
   });
@@ -210,7 +290,23 @@ describe('confirm', () => {
   it('confirms exactly the hash of the list it showed', async () => {
     server.control.confirmations = [waiting('main')];
     assert.equal((await run(['confirm', 'main', '--yes'])).code, 0);
-    assert.deepEqual(server.control.calls, [{ what: 'confirm', args: ['main', 'hash-main', 'uid:1000'] }]);
+    assert.deepEqual(server.control.calls, [{ what: 'confirm', args: ['main', 'hash-main', { actor: 'uid:1000' }] }]);
+  });
+
+  it('shows what is protected, and deletes it only with --unprotect', async () => {
+    server.control.confirmations = [{ ...waiting('main'), objects: [DB], protected: [WEB] }];
+    const { stdout } = await run(['confirm', 'main']);
+    assert.match(stdout, /- Instance\/db\n {4}Instance\/web \(protected: stays, unless you give --unprotect\)/);
+    assert.match((await run(['confirm', 'main', '--unprotect', '--yes'])).stdout, /Confirmed: 2 objects will be deleted\./);
+    assert.deepEqual(server.control.calls, [{ what: 'confirm', args: ['main', 'hash-main', { unprotect: true, actor: 'uid:1000' }] }]);
+  });
+
+  it('asks another question about a ledger that was rebuilt', async () => {
+    server.control.confirmations = [{ ...waiting('@ledger'), action: 'adopt', reason: 'The ledger was lost.' }];
+    const { stdout, stderr } = await run(['confirm', '@ledger']);
+    assert.equal(stdout, 'The ledger was lost.\n  = Instance/web\n  = Instance/db\n');
+    assert.match(stderr, /2 objects will be taken for ours\?/);
+    assert.equal((await run(['confirm', '@ledger', '--yes'])).stdout.split('\n').at(-2), 'Confirmed: 2 objects will be taken for ours.');
   });
 
   it('wants a name or --all when several sources wait', async () => {
@@ -228,6 +324,7 @@ describe('confirm of a recreate', () => {
     source: 'main',
     hash: 'hash-web',
     objects: [WEB],
+    protected: [],
     reason: 'A new root volume is made.',
     askedAt: 1,
   };
@@ -241,7 +338,7 @@ describe('confirm of a recreate', () => {
       assert.equal(code, 0, name);
       assert.match(stdout, /Instance\/web would be recreated\. A new root volume is made\.\n/);
       assert.doesNotMatch(stdout, /db/);
-      assert.deepEqual(server.control.calls, [{ what: 'confirm', args: ['main', 'hash-web', 'uid:1000'] }]);
+      assert.deepEqual(server.control.calls, [{ what: 'confirm', args: ['main', 'hash-web', { actor: 'uid:1000' }] }]);
     }
   });
 

@@ -255,7 +255,7 @@ describe('a terminal', () => {
     if (spawnSync('script', ['--version']).status !== 0) return test.skip('the program "script" is not installed');
     const { WEB } = await import('../api/fake-control.ts');
     server.control.confirmations = [
-      { action: 'delete', source: 'main', hash: 'h', objects: [WEB], reason: 'It became empty.', askedAt: 1 },
+      { action: 'delete', source: 'main', hash: 'h', objects: [WEB], protected: [], reason: 'It became empty.', askedAt: 1 },
     ];
     assert.match(await answering('confirm', ''), /Nothing was confirmed/);
     assert.match(await answering('confirm', 'yes'), /Confirmed: 1 object will be deleted/);

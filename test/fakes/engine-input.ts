@@ -29,6 +29,7 @@ export function baseFacts(over: Partial<BaseFacts> = {}): BaseFacts {
     prefix: 'tt',
     paths: makePaths('/state', '/run/tt'),
     host: TEST_CAPABILITIES,
+    retention: { ms: 24 * 3600_000, share: 0.1 },
     taken: () => new Set(),
     tombstones: () => [],
     ...over,

@@ -14,6 +14,7 @@ import { Reconciler } from '../../src/reconciler/loop.ts';
 import { SourceSet } from '../../src/reconciler/source-set.ts';
 import { hashOf } from '../../src/core/hash.ts';
 import type { ManifestDocument } from '../../src/schemas/document.ts';
+import { ForgottenSource } from '../../src/sources/forgotten.ts';
 import type { Snapshot, Source } from '../../src/sources/snapshot.ts';
 import { StoredSource, storedFile } from '../../src/sources/stored.ts';
 import type { Ledger } from '../../src/state/ledger.ts';
@@ -86,7 +87,12 @@ export class Engine {
     const host = options.host ?? ({} as Host);
     const kinds = options.kinds ?? engineKinds(this.world);
     const events = { emit: (event: NewEvent) => void this.events.push(event) };
-    const sources = new SourceSet([this.source, new StoredSource('api', this.ledger.documents)], systemClock, events);
+    const sources = new SourceSet(
+      [this.source, new StoredSource('api', this.ledger.documents)],
+      systemClock,
+      events,
+      (row) => new ForgottenSource(row),
+    );
     this.sources = sources;
     const executor = new Executor({ host, clock: systemClock, boundary: options.boundary ?? (() => {}), workWidth: 8, startWidth: 8 });
     this.reconciler = new Reconciler({

@@ -47,6 +47,8 @@ export class MemoryStorage implements StoragePort {
     /** What is mounted at a pool's place: path of the backing, by pool. */
     mounts: new Map<string, string>(),
     records: new Map<string, PoolTarget>(),
+    /** What was measured of a tombstone, by its name. */
+    tombstoneBytes: new Map<string, number>(),
   };
   readonly faults = new Map<Method, StorageFault>();
   /** Names of all calls so far, oldest first. */
@@ -187,7 +189,10 @@ export class MemoryStorage implements StoragePort {
     await this.#called('listTombstones');
     const { tombstones } = this.#active(pool);
     if (this.faults.get('listTombstones') === 'empty') return [];
-    return [...tombstones.keys()].map((name) => ({ name }));
+    return [...tombstones.keys()].map((name) => {
+      const bytes = this.facts.tombstoneBytes.get(name);
+      return bytes === undefined ? { name } : { name, bytes };
+    });
   }
 
   async createContainerVolume(pool: string, volume: ContainerVolume, signal: AbortSignal): Promise<void> {

@@ -117,6 +117,7 @@ spec:
       actual: (ref) => (ref.kind === 'Image' ? this.image : undefined),
       recorded: () => undefined,
       tombstones: () => [],
+      retention: { ms: 24 * 3600_000, share: 0.1 },
     };
   }
 

@@ -26,6 +26,9 @@ export const confirmationRoutes: Routes = (app, context) => {
         response: { 200: ConfirmationSchema },
       },
     },
-    async (request) => await control.confirm(request.body.source, request.body.hash, context.actor(request.raw.socket)),
+    async ({ body, raw }) => {
+      const unprotect = body.unprotect === true ? { unprotect: true } : {};
+      return await control.confirm(body.source, body.hash, { ...unprotect, actor: context.actor(raw.socket) });
+    },
   );
 };

@@ -15,8 +15,8 @@ export const undeleteRoutes: Routes = (app, context) => {
       },
     },
     async (request, reply) => {
-      const { ref } = request.body;
-      await context.control.undelete(ref, context.actor(request.raw.socket));
+      const { ref, name } = request.body;
+      await context.control.undelete(ref, { ...(name === undefined ? {} : { name }), actor: context.actor(request.raw.socket) });
       return reply.code(202).send({ ref });
     },
   );

@@ -5,6 +5,7 @@ import { ClientError } from '../errors.ts';
 import { EXIT } from '../exit-codes.ts';
 import { parseKind } from '../kind-words.ts';
 import type { Cell } from '../output.ts';
+import { printTombstones } from '../tombstone-table.ts';
 import { readyCell, reasonOf } from '../status-table.ts';
 
 /** Shown first, in this order; what else a kind tells follows. */
@@ -13,10 +14,17 @@ const MAX_DETAILS = 6;
 
 export const define: Define = (command, run) => {
   command
-    .argument('<kind>', 'instance, pool, network, image, profile, volume ...')
+    .argument('<kind>', 'instance, pool, network, image, profile, volume ...; or tombstones')
     .argument('[name]', 'only this one')
     .action((word: string, name: string | undefined) =>
       run(async ({ client, output, project }) => {
+        if (/^tombstones?$/i.test(word)) {
+          const tombstones = (await client.tombstones()).filter((one) => name === undefined || one.ref.name === name);
+          if (await output.data(tombstones)) return EXIT.done;
+          if (tombstones.length === 0) output.note('There is no tombstone.');
+          else printTombstones(tombstones, output, Date.now());
+          return EXIT.done;
+        }
         const kind = parseKind(word);
         const all = await client.objects({ kind, ...(project === undefined ? {} : { project }) });
         const objects = name === undefined ? all : all.filter((one) => one.ref.name === name);

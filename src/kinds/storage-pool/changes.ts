@@ -14,8 +14,8 @@ export interface StoragePoolChangeTable {
   dropImages: { pool: string; fingerprints: readonly string[] };
   /** No longer declared, but it holds tombstones: its backing is kept until they end. */
   deactivate: { target: PoolTarget };
-  /** Removes deleted data for good, its time being over. */
-  purge: Purges;
+  /** Removes deleted data for good: its time is over, or newer deleted data needs its room. */
+  purge: Purges & { readonly because: 'expired' | 'room' };
   delete: { target: PoolTarget };
 }
 
@@ -49,7 +49,14 @@ export function describe(change: StoragePoolChange): Described {
         fields: [],
       };
     case 'purge':
-      return { verdict: 'live', summary: `remove the expired tombstone "${change.purged.name}"`, fields: [] };
+      return {
+        verdict: 'live',
+        summary:
+          change.because === 'expired'
+            ? `remove the expired tombstone "${change.purged.name}"`
+            : `remove the tombstone "${change.purged.name}", because newer deleted data takes its share of the pool`,
+        fields: [],
+      };
     default:
       return { verdict: 'delete', summary: `delete the pool in ${sourceName(change.target)}`, fields: [] };
   }

@@ -7,6 +7,7 @@ import type { DiffInput, Facts, PlannedStep, Readiness, Recorded } from '../kind
 import type { StoragePoolChange } from './changes.ts';
 import type { StoragePoolActual } from './observe.ts';
 import { sourceName, type StoragePoolSpec, targetOf } from './spec.ts';
+import { isOver, purgeSteps } from './tombstones.ts';
 
 type Step = PlannedStep<StoragePoolChange>;
 
@@ -20,24 +21,18 @@ export function diff({ ref, desired, actual, recorded, facts }: DiffInput<Storag
   const size = growth(desired, actual);
   if (size !== undefined) steps.push({ change: { do: 'grow', target: withSize(actual.target, size.to), ...size } });
   if (actual.staleImages.length > 0) steps.push({ change: { do: 'dropImages', pool: ref.name, fingerprints: actual.staleImages } });
-  return [...steps, ...purgeSteps(ref.name, facts)];
+  return [...steps, ...purgeSteps(ref.name, actual, facts)];
 }
 
 /** Tombstones keep a pool's backing; while they do, it is deactivated. Its end is the end of the last one. */
 function removal(pool: string, actual: StoragePoolActual, facts: Facts): readonly Step[] {
   const { target } = actual;
-  const tombstones = facts.tombstones(pool);
-  if (tombstones.some(({ expiresAt }) => expiresAt > facts.now)) {
-    return actual.active && actual.volumes === 0 ? [{ change: { do: 'deactivate', target } }] : [];
-  }
-  const purges = purgeSteps(pool, facts);
+  const kept = facts.tombstones(pool).some((one) => !isOver(one, facts.now));
+  const purges = purgeSteps(pool, actual, facts);
   const activate: Step[] = purges.length > 0 && !actual.active && actual.ours ? [{ change: { do: 'activate', target } }] : [];
-  return [...activate, ...purges, { change: { do: 'delete', target } }];
-}
-
-function purgeSteps(pool: string, facts: Facts): Step[] {
-  const expired = facts.tombstones(pool).filter(({ expiresAt }) => expiresAt <= facts.now);
-  return expired.map(({ uid, name }) => ({ change: { do: 'purge', purged: { uid, pool, name } } }));
+  if (!kept) return [...activate, ...purges, { change: { do: 'delete', target } }];
+  const idle = actual.active ? actual.volumes === 0 : activate.length > 0;
+  return [...activate, ...purges, ...(idle ? [{ change: { do: 'deactivate', target } } as const] : [])];
 }
 
 function inactive(actual: StoragePoolActual, target: PoolTarget, recorded: Recorded): readonly Step[] {

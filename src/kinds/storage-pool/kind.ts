@@ -1,6 +1,7 @@
 // StoragePool: where root file systems live.
 import { applyWith } from '../changes.ts';
 import type { Kind, Observed } from '../kind.ts';
+import type { TombstoneReading } from '../../host/ports/storage.ts';
 import { appliers } from './apply.ts';
 import { describe, type StoragePoolChange } from './changes.ts';
 import { condition, diff } from './diff.ts';
@@ -28,6 +29,7 @@ export const storagePoolKind: Kind<StoragePoolSpec, StoragePoolActual, StoragePo
   waitsForNeeds: () => false,
   condition,
   details,
+  tombstones: (actual) => actual.tombstones ?? [],
   redact: (spec) => spec,
 };
 
@@ -60,7 +62,12 @@ function details(actual: StoragePoolActual): Readonly<Record<string, string | nu
     ...(actual.sizeBytes === undefined ? {} : { sizeBytes: actual.sizeBytes }),
     ...(actual.usedBytes === undefined ? {} : { usedBytes: actual.usedBytes }),
     ...(actual.volumes === undefined ? {} : { volumes: actual.volumes }),
-    ...(actual.tombstones === undefined ? {} : { tombstones: actual.tombstones }),
+    ...(actual.tombstones === undefined ? {} : tombstoneDetails(actual.tombstones)),
     ...(actual.idmapped === undefined ? {} : { idmapped: actual.idmapped }),
   };
+}
+
+function tombstoneDetails(tombstones: readonly TombstoneReading[]): Readonly<Record<string, number>> {
+  const bytes = tombstones.reduce((sum, one) => sum + (one.bytes ?? 0), 0);
+  return { tombstones: tombstones.length, ...(tombstones.length === 0 ? {} : { tombstoneBytes: bytes }) };
 }

@@ -1,14 +1,15 @@
 // Reads one pool out of the round's listing of pools, and what of its content matters for the pool itself.
 import { toAppError } from '../../core/errors.ts';
 import type { ResourceRef } from '../../core/ref.ts';
-import type { ListedPool } from '../../host/ports/storage.ts';
+import type { ListedPool, TombstoneReading } from '../../host/ports/storage.ts';
 import type { HostView } from '../../host/ports/view.ts';
 import type { Observed, Recorded } from '../kind.ts';
 
 export interface StoragePoolActual extends ListedPool {
   /** Containers and custom volumes in it; undefined while it is not active. */
   readonly volumes: number | undefined;
-  readonly tombstones: number | undefined;
+  /** Undefined while it is not active. */
+  readonly tombstones: readonly TombstoneReading[] | undefined;
   /** Fingerprints of unpacked images that are not stored on this host any more. */
   readonly staleImages: readonly string[];
 }
@@ -33,7 +34,7 @@ export async function observe(
       actual: {
         ...listed,
         volumes: volumes.size - unpacked.length,
-        tombstones: tombstones.length,
+        tombstones,
         staleImages: unpacked.map((key) => key.slice(IMAGE_KEY.length)).filter((fingerprint) => !images.has(fingerprint)),
       },
     };

@@ -253,9 +253,9 @@ describe('the law, with real kinds', () => {
         await second.idle();
         const [asked] = second.control.status().confirmations;
         assert.equal(asked?.action, 'recreate', 'it is asked across a restart');
-        await assert.rejects(second.control.confirm('dir', '0'.repeat(64), 'uid:0'), { code: 'CONFIRMATION_STALE' });
+        await assert.rejects(second.control.confirm('dir', '0'.repeat(64), { actor: 'uid:0' }), { code: 'CONFIRMATION_STALE' });
         dying = true;
-        await second.control.confirm('dir', asked.hash, 'uid:0');
+        await second.control.confirm('dir', asked.hash, { actor: 'uid:0' });
         await second.until(() => count >= killAt || second.control.status().settled, 'the kill');
         const died = count >= killAt;
         await second.reconciler.close();
@@ -298,10 +298,10 @@ describe('the law, with real kinds', () => {
     await apply('slow');
     await engine.until(() => engine.control.status().settled && engine.ledger.tombstones.all().length === 1, 'the new root');
     const ref = { kind: 'Instance', project: 'default', parent: '-', name: 'web' } as const;
-    await assert.rejects(engine.control.undelete(ref, 'uid:0'), { code: 'CONFLICT' });
+    await assert.rejects(engine.control.undelete(ref, { actor: 'uid:0' }), { code: 'CONFLICT' });
     await engine.control.delete(ref, 'uid:0');
     await engine.until(() => !engine.reconciler.tracker.objects.has('Instance/default/-/web' as never), 'the deletion');
-    await engine.control.undelete(ref, 'uid:0');
+    await engine.control.undelete(ref, { actor: 'uid:0' });
     await settled(engine, 'the return');
     assert.deepEqual(
       [...host.storage.volumesOf('slow').keys()].filter((name) => name.startsWith('containers/')),
@@ -433,7 +433,7 @@ spec: { image: busybox, devices: { root: { type: disk, path: /, pool: other } } 
     await engine.control.delete(ref, 'uid:0');
     await engine.until(() => engine.reconciler.tracker.objects.get('Instance/default/-/web' as never) === undefined, 'the deletion');
     assert.equal(host.lxc.facts.directories.size, 0);
-    await engine.control.undelete(ref, 'uid:0');
+    await engine.control.undelete(ref, { actor: 'uid:0' });
     await settled(engine, 'the return');
     const after = engine.control.describe(ref);
     assert.equal(after.status.uid, before.status.uid);

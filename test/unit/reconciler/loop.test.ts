@@ -137,8 +137,8 @@ describe('the loop', () => {
     await engine.idle();
     assert.equal(engine.world.things.size, 9);
     const [asked] = engine.control.status().confirmations;
-    await assert.rejects(engine.control.confirm('dir', 'other', 'uid:0'), { code: 'CONFIRMATION_STALE' });
-    await engine.control.confirm('dir', asked!.hash, 'uid:0');
+    await assert.rejects(engine.control.confirm('dir', 'other', { actor: 'uid:0' }), { code: 'CONFIRMATION_STALE' });
+    await engine.control.confirm('dir', asked!.hash, { actor: 'uid:0' });
     await engine.until(() => engine.world.things.size === 3);
   });
 

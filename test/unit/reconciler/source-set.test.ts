@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { systemClock } from '../../../src/core/clock.ts';
 import { AppError } from '../../../src/core/errors.ts';
 import { SourceSet } from '../../../src/reconciler/source-set.ts';
+import { ForgottenSource } from '../../../src/sources/forgotten.ts';
 import type { Snapshot, Source } from '../../../src/sources/snapshot.ts';
 
 class ScriptedSource implements Source {
@@ -33,7 +34,15 @@ function snapshot(more: Partial<Snapshot> = {}): Snapshot {
 
 function setOf(source: Source): { set: SourceSet; told: string[] } {
   const told: string[] = [];
-  return { set: new SourceSet([source], systemClock, { emit: (event) => void told.push(`${event.severity} ${event.message}`) }), told };
+  return {
+    set: new SourceSet(
+      [source],
+      systemClock,
+      { emit: (event) => void told.push(`${event.severity} ${event.message}`) },
+      (row) => new ForgottenSource(row),
+    ),
+    told,
+  };
 }
 
 const NEVER = new AbortController().signal;

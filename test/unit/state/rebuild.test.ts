@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { uuidv7 } from '../../../src/core/hash.ts';
 import { makeRef, refKey } from '../../../src/core/ref.ts';
 import { openLedger } from '../../../src/state/open.ts';
-import { REBUILT_KEY, rebuildOwnership, restoreOwnership } from '../../../src/state/rebuild.ts';
+import { rebuildOwnership, restoreOwnership } from '../../../src/state/rebuild.ts';
 
 const REF = makeRef('Instance', 'web');
 
@@ -88,6 +88,7 @@ test('restoring writes rows and allocations and forbids deletes by a mark', () =
   restoreOwnership(ledger, rebuildOwnership([record({ allocations: { idrange: '5' } })]), 77);
   assert.equal(ledger.objects.get(REF)?.declared, true);
   assert.ok(ledger.allocations.taken('idrange').has('5'));
-  assert.equal(ledger.meta.get(REBUILT_KEY), '77');
+  const [asked] = ledger.confirmations.all();
+  assert.deepEqual([asked?.source, asked?.objects, asked?.askedAt, asked?.confirmedAt], ['@ledger', [refKey(REF)], 77, null]);
   ledger.close();
 });

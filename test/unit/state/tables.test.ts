@@ -202,6 +202,7 @@ test('stored documents, tombstones, confirmations, overrides and operations come
       source: 'main',
       hash: 'h',
       objects: [refKey(ref)],
+      protected: [],
       reason: 'too many',
       askedAt: 1,
       confirmedAt: null,

@@ -154,6 +154,7 @@ export class Bench {
       actual: (ref) => (ref.kind === 'Image' ? this.image : undefined),
       recorded: () => undefined,
       tombstones: () => [],
+      retention: { ms: 24 * 3600_000, share: 0.1 },
     };
   }
 

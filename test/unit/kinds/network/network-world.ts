@@ -71,6 +71,7 @@ export class NetworkWorld<Port extends NetworkPort = MemoryNetwork> {
       desired: () => undefined,
       actual: () => undefined,
       tombstones: () => [],
+      retention: { ms: 24 * 3600_000, share: 0.1 },
       recorded: (ref) => (refKey(ref) === refKey(REF) ? this.recorded : undefined),
     };
   }

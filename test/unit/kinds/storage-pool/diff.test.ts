@@ -18,7 +18,7 @@ function actualOf(spec: StoragePoolSpec, over: Partial<StoragePoolActual> = {}):
     ours: true,
     active: true,
     volumes: 0,
-    tombstones: 0,
+    tombstones: [],
     staleImages: [],
     ...over,
   };

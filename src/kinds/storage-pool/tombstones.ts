@@ -1,0 +1,39 @@
+// Which tombstones of a pool end now. Pure. Their time is over; or all of them together take more than their share of the pool, and then
+// the oldest go first. The newest is not removed for its size alone: the last deletion can be taken back.
+import type { TombstoneReading } from '../../host/ports/storage.ts';
+import type { Facts, PlannedStep, Tombstone } from '../kind.ts';
+import type { StoragePoolChange } from './changes.ts';
+import type { StoragePoolActual } from './observe.ts';
+
+type Step = PlannedStep<StoragePoolChange>;
+
+export function isOver(tombstone: Tombstone, now: number): boolean {
+  return tombstone.why !== 'returning' && tombstone.expiresAt <= now;
+}
+
+export function purgeSteps(pool: string, actual: Pick<StoragePoolActual, 'tombstones' | 'sizeBytes'>, facts: Facts): Step[] {
+  const all = facts.tombstones(pool);
+  const expired = all.filter((one) => isOver(one, facts.now));
+  const kept = all.filter((one) => one.why !== 'returning' && !isOver(one, facts.now));
+  const crowded = tooMany(kept, actual.tombstones ?? [], (actual.sizeBytes ?? Infinity) * facts.retention.share);
+  return [...expired.map((one) => purge(pool, one, 'expired')), ...crowded.map((one) => purge(pool, one, 'room'))];
+}
+
+function purge(pool: string, { uid, name }: Tombstone, because: 'expired' | 'room'): Step {
+  return { change: { do: 'purge', purged: { uid, pool, name }, because } };
+}
+
+/** Only what was listed and measured counts: what is not known takes no room from others. */
+function tooMany(kept: readonly Tombstone[], listed: readonly TombstoneReading[], limitBytes: number): Tombstone[] {
+  const sizes = new Map(listed.map(({ name, bytes }) => [name, bytes ?? 0]));
+  let total = kept.reduce((sum, { name }) => sum + (sizes.get(name) ?? 0), 0);
+  const over: Tombstone[] = [];
+  for (const tombstone of kept.slice(0, -1)) {
+    if (total <= limitBytes) break;
+    const bytes = sizes.get(tombstone.name) ?? 0;
+    if (bytes === 0) continue;
+    total -= bytes;
+    over.push(tombstone);
+  }
+  return over;
+}
