@@ -9,7 +9,7 @@ import { errorText } from './core/errors.ts';
 import { makeLog } from './core/log.ts';
 import { lxcName, parseLxcName } from './core/names.ts';
 import { makePaths } from './core/paths.ts';
-import { makeRef, refKey } from './core/ref.ts';
+import { makeRef, type RefKey, refKey } from './core/ref.ts';
 import type { DaemonOptions } from './daemon-options.ts';
 import { openLedgerOrStartAnew, recoverOwnership } from './daemon-ledger.ts';
 import { type SettledResult, settle } from './daemon-settle.ts';
@@ -146,7 +146,7 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
     log,
     facts: { bootId: readBootId(), prefix: options.prefix, paths, host: capabilities, retention: options.retention },
     ...(options.resyncMs === undefined ? {} : { resyncMs: options.resyncMs }),
-    takenElsewhere: () => takenElsewhere(view, claims),
+    takenElsewhere: (keys) => takenElsewhere(keys, view, claims),
     allocated: async (what, value, uid) => {
       if (what === 'idrange') claims.claim(Number(value), uid);
     },
@@ -260,14 +260,22 @@ function claimIds(ledger: Ledger, stateDir: string): IdClaims {
   return claims;
 }
 
-/** What other daemons claimed, and the subnets this host already knows. */
-async function takenElsewhere(view: CachedHostView, claims: IdClaims): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
+const NOTHING: ReadonlySet<string> = new Set();
+
+/** What other daemons claimed, and the subnets this host already knows: each read only where it may be asked for. */
+async function takenElsewhere(
+  keys: readonly RefKey[],
+  view: CachedHostView,
+  claims: IdClaims,
+): Promise<(scope: string) => ReadonlySet<string>> {
+  const subnets = keys.some((key) => key.startsWith('Network/')) ? await hostSubnets(view) : NOTHING;
+  let ranges: ReadonlySet<string> | undefined;
+  return (scope) => (scope === 'idrange' ? (ranges ??= claims.takenByOthers()) : scope === 'subnet4' ? subnets : NOTHING);
+}
+
+async function hostSubnets(view: CachedHostView): Promise<ReadonlySet<string>> {
   const { links, routes } = await view.links();
-  const addresses = [...links.values()].flatMap((link) => link.addresses);
-  return new Map([
-    ['idrange', claims.takenByOthers()],
-    ['subnet4', new Set([...routes, ...addresses])],
-  ]);
+  return new Set([...routes, ...[...links.values()].flatMap((link) => link.addresses)]);
 }
 
 function metricsReading(control: ReconcilerControl, executor: Executor): MetricsReading {

@@ -1,5 +1,5 @@
 // Hashes and ids: one canonical JSON form, so that equal data has an equal hash everywhere.
-import { createHash, randomFillSync } from 'node:crypto';
+import { createHash, hash, randomFillSync } from 'node:crypto';
 
 /** JSON with sorted keys and without undefined members. Every spec of every object passes through here. */
 export function canonicalJson(value: unknown): string {
@@ -14,7 +14,7 @@ export function canonicalJson(value: unknown): string {
 }
 
 export function sha256Hex(data: string | Uint8Array): string {
-  return createHash('sha256').update(data).digest('hex');
+  return hash('sha256', data, 'hex');
 }
 
 /** sha256 of the canonical JSON, hex. */

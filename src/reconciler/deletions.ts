@@ -55,11 +55,9 @@ export class Deletions {
       const condemned = undeclared.filter((tracked) => tracked.condemned);
       for (const tracked of condemned) mayDelete.add(tracked.key);
       const verdict = this.#verdict(source, tracker.owned(source), undeclared, condemned.length, complete.has(source), now);
-      for (const tracked of undeclared) {
-        if (!verdict.allowed.has(tracked.key)) continue;
-        mayDelete.add(tracked.key);
-        this.#condemn(tracked);
-      }
+      const allowed = undeclared.filter(({ key }) => verdict.allowed.has(key));
+      for (const { key } of allowed) mayDelete.add(key);
+      this.#condemn(allowed);
       for (const [key, wait] of verdict.waits) waits.set(key, wait);
       this.#ask(source, verdict.ask, now);
     }
@@ -110,11 +108,11 @@ export class Deletions {
     });
   }
 
-  #condemn(tracked: Tracked): void {
-    tracked.condemned = true;
-    if (!tracked.row.declared) return;
-    tracked.row = { ...tracked.row, declared: false };
-    this.#ledger.objects.put(tracked.row);
+  #condemn(allowed: readonly Tracked[]): void {
+    const declared = allowed.filter(({ row }) => row.declared);
+    for (const tracked of declared) tracked.row = { ...tracked.row, declared: false };
+    if (declared.length > 0) this.#ledger.transaction(() => declared.forEach(({ row }) => this.#ledger.objects.put(row)));
+    for (const tracked of allowed) tracked.condemned = true;
   }
 
   #asked(source: string): ReturnType<Ledger['confirmations']['all']>[number] | undefined {

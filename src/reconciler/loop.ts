@@ -17,7 +17,7 @@ import { type KindName, type RefKey, refText } from '../core/ref.ts';
 import { inSlices } from '../core/slices.ts';
 import type { CachedHostView } from '../host/view.ts';
 import type { KindTable } from '../kinds/kind.ts';
-import type { Ledger, ObjectRow } from '../state/ledger.ts';
+import type { Ledger, ObjectRow, TombstoneRow } from '../state/ledger.ts';
 import { Alarm } from './alarm.ts';
 import { Consents } from './consents.ts';
 import { Deletions } from './deletions.ts';
@@ -58,8 +58,8 @@ export interface ReconcilerOptions {
   readonly log: Log;
   /** Facts that do not change while the daemon runs. */
   readonly facts: Pick<BaseFacts, 'bootId' | 'prefix' | 'paths' | 'host' | 'retention'>;
-  /** Values of a scope taken outside the ledger: claims of other daemons, subnets seen on the host. Asked before each plan. */
-  readonly takenElsewhere: () => Promise<ReadonlyMap<string, ReadonlySet<string>>>;
+  /** Values of a scope taken outside the ledger: claims of other daemons, subnets seen on the host. Asked before `keys` are planned. */
+  readonly takenElsewhere: (keys: readonly RefKey[]) => Promise<(scope: string) => ReadonlySet<string>>;
   /** Told of each allocation before it is used, and of each that was given back (claim files). */
   readonly allocated?: (what: string, value: string, uid: string) => Promise<void>;
   readonly released?: (what: string, value: string, uid: string) => Promise<void>;
@@ -335,7 +335,7 @@ export class Reconciler {
   // --- planning -----------------------------------------------------------------------------------------------------
 
   async #planInput(keys: readonly RefKey[]): Promise<PlanInput> {
-    const facts = await this.facts();
+    const facts = await this.facts(keys);
     const deletable = this.#deletions.decide(this.tracker, this.intake.desired.complete, facts.now);
     return {
       kinds: this.#o.kinds,
@@ -352,19 +352,19 @@ export class Reconciler {
     };
   }
 
-  async facts(): Promise<BaseFacts> {
-    const elsewhere = await this.#o.takenElsewhere();
+  async facts(keys: readonly RefKey[]): Promise<BaseFacts> {
     const { ledger } = this.#o;
-    const tombstones = Map.groupBy(ledger.tombstones.all(), (row) => row.pool);
+    const elsewhere = await this.#o.takenElsewhere(keys);
+    let tombstones: Map<string, TombstoneRow[]> | undefined;
     const scopes = new Map<string, ReadonlySet<string>>();
     return {
       ...this.#o.facts,
       now: this.#o.clock.now(),
-      tombstones: (pool) => tombstones.get(pool) ?? [],
+      tombstones: (pool) => (tombstones ??= Map.groupBy(ledger.tombstones.all(), (row) => row.pool)).get(pool) ?? [],
       taken: (scope) => {
         let values = scopes.get(scope);
         if (values === undefined) {
-          values = ledger.allocations.taken(scope).union(elsewhere.get(scope) ?? new Set());
+          values = ledger.allocations.taken(scope).union(elsewhere(scope));
           scopes.set(scope, values);
         }
         return values;
@@ -400,6 +400,8 @@ export class Reconciler {
   #settle(plans: readonly ObjectPlan[], causes: ReadonlyMap<RefKey, Causes>): void {
     const now = this.#o.clock.now();
     const converged: { tracked: Tracked; planned: ObjectPlan }[] = [];
+    const gone = plans.filter((planned) => planned.gone).map((planned) => planned.recorded.uid);
+    if (gone.length > 0) this.#o.ledger.transaction(() => gone.forEach((uid) => forgetObject(this.#o.ledger, uid)));
     for (const planned of plans) {
       const tracked = this.tracker.objects.get(planned.key)!;
       if (planned.gone) {
@@ -435,7 +437,7 @@ export class Reconciler {
   #recordApplied(converged: readonly { tracked: Tracked; planned: ObjectPlan }[]): void {
     if (converged.length === 0) return;
     const { ledger } = this.#o;
-    ledger.transaction(() => {
+    ledger.note(() => {
       for (const { tracked, planned } of converged) {
         const redacted = planned.kind.redact(planned.desired!.spec, this.#o.fingerprint);
         tracked.row = recordApplied(ledger, tracked.row, planned.desired!, redacted) ?? tracked.row;
@@ -459,7 +461,6 @@ export class Reconciler {
     const { ledger, events } = this.#o;
     const { uid } = tracked.row;
     const buried = ledger.tombstones.of(uid).length > 0;
-    ledger.transaction(() => forgetObject(ledger, uid));
     this.consents.forget(uid);
     if (!buried) this.#giveBack(uid, tracked.recorded.allocations);
     this.#deletions.gone(tracked.row.source, now);

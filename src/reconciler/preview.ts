@@ -47,7 +47,7 @@ export async function preview(input: PreviewInput): Promise<{ report: PlanReport
     mayDelete: new Set(recorded.keys()),
     deleteWaits: new Map<RefKey, DeleteWait>(),
     dependants: () => [],
-    facts: await reconciler.facts(),
+    facts: await reconciler.facts([...recorded.keys()]),
   };
   // Needs are met by what is ready now; what is only planned yet shows as waiting for it.
   const first = await inSlices(planInSlices({ ...base, keys: recorded.keys(), readiness: new Map() }));

@@ -95,7 +95,7 @@ export class Runs {
     const audit = this.#audit.splice(0);
     if (closing.length === 0 && audit.length === 0) return;
     const { ledger } = this.#o;
-    ledger.transaction(() => {
+    ledger.note(() => {
       for (const { id, outcome, at } of closing) ledger.intents.close(id, outcome, at);
       for (const entry of audit) ledger.audit.add(entry);
     });

@@ -260,5 +260,10 @@ export interface Ledger {
   readonly audit: AuditTable;
   /** Runs `work` in one transaction (BEGIN IMMEDIATE); rolls back when it throws. May not nest. */
   transaction<T>(work: () => T): T;
+  /**
+   * As `transaction`, but does not wait for the disk: for what is seen again when a power cut takes it away (what happened, what was
+   * found converged). Never lost in part, and never without all that was committed after it: a later `transaction` makes it durable.
+   */
+  note<T>(work: () => T): T;
   close(): void;
 }

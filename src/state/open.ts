@@ -193,6 +193,7 @@ function makeLedger(db: Database): Ledger {
     events: makeEventTable(db),
     audit: makeAuditTable(db),
     transaction: (work) => db.transaction(work),
+    note: (work) => db.note(work),
     close: () => db.close(),
   };
 }

@@ -1,5 +1,5 @@
-// Where events go: into the ledger first, then to everyone who listens. Events of a twentieth of a second are one commit, because a
-// commit waits for the disk. A crash may lose the last of them; nothing but people depends on them.
+// Where events go: into the ledger first, then to everyone who listens. Events of a twentieth of a second are one commit, which
+// does not wait for the disk. A crash may lose the last of them; nothing but people depends on them.
 import { type Clock, systemClock } from '../core/clock.ts';
 import type { EventSink, LockstepEvent, NewEvent } from '../core/events.ts';
 
@@ -10,7 +10,7 @@ export interface EventStore {
     since(seq: number, limit: number): readonly LockstepEvent[];
     latest(limit: number): readonly LockstepEvent[];
   };
-  transaction<T>(work: () => T): T;
+  note<T>(work: () => T): T;
 }
 
 export interface EventBusOptions {
@@ -84,7 +84,7 @@ export class EventBus implements EventSink {
     this.#pending = [];
     let stored: LockstepEvent[];
     try {
-      stored = this.#store.transaction(() => batch.map(({ event, at }) => this.#store.events.add(event, at)));
+      stored = this.#store.note(() => batch.map(({ event, at }) => this.#store.events.add(event, at)));
     } catch (error) {
       this.#pending = [...batch, ...this.#pending].slice(-MAX_PENDING);
       this.#tryAgainLater();

@@ -105,7 +105,7 @@ export class Engine {
       events,
       log: silentLog,
       facts: (({ now: _now, taken: _taken, tombstones: _tombstones, ...rest }) => rest)(baseFacts({ bootId: options.bootId ?? 'boot-1' })),
-      takenElsewhere: async () => new Map(),
+      takenElsewhere: async () => () => new Set(),
       fingerprint: (secret) => `fingerprint ${hashOf(secret).slice(0, 8)}`,
       random: () => 0,
     });

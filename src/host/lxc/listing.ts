@@ -29,6 +29,7 @@ export class Listing {
   /** Starts under way, which may not have a monitor to be seen yet. */
   readonly #starting: ReadonlySet<string>;
   #files = new Map<string, CachedFile>();
+  readonly #last = new Map<string, ContainerReading>();
 
   constructor(instances: string, monitors: Monitors, cgroups: Cgroups, starting: ReadonlySet<string>) {
     this.#instances = instances;
@@ -71,7 +72,7 @@ export class Listing {
     for (const name of names) {
       const seen = this.#monitors.get(name);
       const [config, record, started, exit] = FILES.map((file) => texts.get(`${name}/${file}`)?.text);
-      readings.set(name, {
+      const reading: ContainerReading = {
         name,
         config,
         record,
@@ -80,9 +81,19 @@ export class Listing {
         power: this.#power(name, seen, frozen),
         initPid: seen?.initPid,
         monitorPid: seen?.monitorPid,
-      });
+      };
+      readings.set(name, this.#asBefore(reading));
     }
+    for (const name of only ?? this.#last.keys()) if (!readings.has(name)) this.#last.delete(name);
     return readings;
+  }
+
+  /** The object of the last listing when nothing has changed. */
+  #asBefore(reading: ContainerReading): ContainerReading {
+    const last = this.#last.get(reading.name);
+    if (last !== undefined && isSame(last, reading)) return last;
+    this.#last.set(reading.name, reading);
+    return reading;
   }
 
   async #directories(): Promise<Set<string>> {
@@ -142,6 +153,7 @@ export class Listing {
       const text = read[i];
       if (text !== undefined) current.set(key, { stamp, text });
     }
+    for (const name of names) shareText(current, `${name}/instance.json`, `${name}/started.json`);
     if (all) {
       this.#files = current;
       return current;
@@ -153,6 +165,19 @@ export class Listing {
     }
     return current;
   }
+}
+
+/** What was started is nearly always what is declared: one text in memory for both. */
+function shareText(files: Map<string, CachedFile>, record: string, started: string): void {
+  const { text } = files.get(record) ?? {};
+  const copy = files.get(started);
+  if (text !== undefined && copy?.text === text) files.set(started, { stamp: copy.stamp, text });
+}
+
+function isSame(a: ContainerReading, b: ContainerReading): boolean {
+  const files = a.config === b.config && a.record === b.record && a.started === b.started;
+  const exit = a.exit?.at === b.exit?.at && a.exit?.code === b.exit?.code && a.exit?.signal === b.exit?.signal;
+  return files && exit && a.power === b.power && a.initPid === b.initPid && a.monitorPid === b.monitorPid;
 }
 
 /** The monitor writes it whole or not at all; anything else was not written by it. */

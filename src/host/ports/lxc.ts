@@ -106,7 +106,7 @@ export type Plugged = PluggedMount | PluggedNode | PluggedNic;
 export interface LxcPort {
   /**
    * One complete listing: every directory below instances/ and every container with a monitor. Throws when it is not complete.
-   * `names`: of these only; one that is then missing is not there.
+   * What has not changed since it was last listed may be the same object. `names`: of these only; one that is then missing is not there.
    */
   list(names?: readonly string[]): Promise<ReadonlyMap<string, ContainerReading>>;
   /** Values of cgroup files of a running container, by file name (`memory.max`, `pids.max`); files that do not exist are left out. */

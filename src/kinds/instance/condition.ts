@@ -71,7 +71,8 @@ function waiting(spec: InstanceSpec, actual: InstanceActual, recorded: Recorded,
 function filesNow(spec: InstanceSpec, actual: InstanceActual, recorded: Recorded, facts: Facts): Files {
   const base = baseOf(spec, actual, recorded, facts);
   if (base.image === undefined) return undefined;
-  const decisions = { generation: 1, heldBoot: undefined, seed: undefined };
+  // As its record has them: what it says about devices does not depend on them, and so these are the files that were compared already.
+  const decisions = { generation: actual.record?.generation ?? 1, heldBoot: actual.record?.heldBoot, seed: actual.record?.seed };
   return filesOf(makeTarget(recorded.ref, spec, { ...base, image: base.image }, recorded, facts, decisions), actual);
 }
 

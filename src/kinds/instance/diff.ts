@@ -19,7 +19,8 @@ import { poolHasQuotas } from './neighbours.ts';
 import { decideStart, isHeld, type PowerInput } from './power.ts';
 import { fingerprinted } from './record.ts';
 import { canPlug, isPlugged, replugSteps } from './replug.ts';
-import { render, type Rendered, type Target, targetHostPaths, targetLeases } from './render.ts';
+import { type Rendered, type Target, targetHostPaths, targetLeases } from './render.ts';
+import { renderedBefore } from './rendered-before.ts';
 import type { InstanceSpec } from './spec.ts';
 import { baseOf, makeTarget, poolRef } from './target.ts';
 import { heldSteps, mayRecreate, mayRestart, type Replacement, replacementOf } from './update-rules.ts';
@@ -256,7 +257,7 @@ export type Files = Rendered | undefined | AppError;
 export function filesOf(target: Target, actual: InstanceActual): Files {
   if (targetHostPaths(target.spec).some((path) => !actual.hostPaths.has(path))) return undefined;
   try {
-    return render(target, actual.hostPaths);
+    return renderedBefore(target, actual.hostPaths, { config: actual.config, record: actual.recordText });
   } catch (error) {
     if (error instanceof AppError) return error;
     throw error;

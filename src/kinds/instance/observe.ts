@@ -3,13 +3,13 @@
 import { AppError, toAppError } from '../../core/errors.ts';
 import { lxcName } from '../../core/names.ts';
 import type { ResourceRef } from '../../core/ref.ts';
-import type { DhcpHostEntry } from '../../host/devices/device-spec.ts';
 import type { ContainerReading } from '../../host/ports/lxc.ts';
 import type { DhcpReading } from '../../host/ports/network.ts';
 import type { HostView } from '../../host/ports/view.ts';
 import type { Observed, Recorded } from '../kind.ts';
 import type { InstanceActual, RootVolume } from './actual.ts';
 import { configOwner } from './config-text.ts';
+import { leasedAddress, staticLeases } from './leases.ts';
 import { type InstanceRecord, parseRecord } from './record.ts';
 import type { InstanceSpec } from './spec.ts';
 
@@ -29,7 +29,7 @@ export async function observe(
 
 async function read(view: HostView, name: string, recorded: Recorded | undefined): Promise<Observed<InstanceActual>> {
   const container = await view.container(name);
-  const record = parseRecord(container?.record);
+  const { record, started } = container === undefined ? NO_RECORDS : recordsOf(container);
   const applied = recorded?.applied as Partial<InstanceSpec> | undefined;
   const volume = await readVolume(view, name, record?.pool ?? applied?.root?.pool);
   if (container === undefined && volume.is !== 'there') {
@@ -37,7 +37,6 @@ async function read(view: HostView, name: string, recorded: Recorded | undefined
     return volume.is === 'inactive' ? { is: 'present', actual: { ...NOTHING, volume } } : { is: 'absent' };
   }
   if (container === undefined) return { is: 'present', actual: { ...NOTHING, volume } };
-  const started = parseRecord(container.started);
   const uid = recorded?.uid ?? record?.uid;
   const dhcp = hasNics(record, started, applied) ? await view.dhcp() : undefined;
   const actual: InstanceActual = {
@@ -54,11 +53,13 @@ async function read(view: HostView, name: string, recorded: Recorded | undefined
     lostNics: await readLostNics(view, container, started),
     hostPaths: record === undefined || record.hostPaths.length === 0 ? new Map() : await view.hostPaths(record.hostPaths),
     knobs: await readKnobs(view, name, container, record, started),
-    dhcpHosts: dhcp === undefined || uid === undefined ? undefined : hostsOf(uid, dhcp),
+    dhcpHosts: dhcp === undefined || uid === undefined ? undefined : staticLeases(uid, dhcp),
     addresses: dhcp === undefined || uid === undefined ? [] : addressesOf(uid, record, dhcp),
   };
   return { is: 'present', actual };
 }
+
+const NO_RECORDS: Records = { record: undefined, started: undefined };
 
 const NOTHING: Omit<InstanceActual, 'volume'> = {
   power: 'Stopped',
@@ -117,22 +118,32 @@ async function readKnobs(
   return files.size === 0 ? new Map() : view.cgroupValues(name, [...files]);
 }
 
-function hostsOf(uid: string, dhcp: ReadonlyMap<string, DhcpReading>): DhcpHostEntry[] {
-  const entries: DhcpHostEntry[] = [];
-  for (const [bridge, { hosts }] of dhcp) {
-    for (const [key, host] of hosts) if (key.startsWith(`${uid}.`)) entries.push({ bridge, key, host });
-  }
-  return entries;
-}
-
 function addressesOf(uid: string, record: InstanceRecord | undefined, dhcp: ReadonlyMap<string, DhcpReading>): string[] {
   const found = new Set<string>();
   for (const nic of record?.nics ?? []) {
     const reading = dhcp.get(nic.bridge);
     const fixed = reading?.hosts.get(`${uid}.${nic.device}`)?.address;
-    const leased = reading?.leases.find((lease) => lease.hwaddr.toLowerCase() === nic.hwaddr)?.address;
+    const leased = reading === undefined ? undefined : leasedAddress(nic.hwaddr, reading);
     const address = leased ?? fixed;
     if (address !== undefined) found.add(address);
   }
   return [...found];
+}
+
+interface Records {
+  readonly record: InstanceRecord | undefined;
+  readonly started: InstanceRecord | undefined;
+}
+
+/** Of readings that are still used: what has not changed is listed as the same object, and its records are not parsed again. */
+const parsed = new WeakMap<ContainerReading, Records>();
+
+function recordsOf(container: ContainerReading): Records {
+  let records = parsed.get(container);
+  if (records === undefined) {
+    const record = parseRecord(container.record);
+    records = { record, started: container.started === container.record ? record : parseRecord(container.started) };
+    parsed.set(container, records);
+  }
+  return records;
 }

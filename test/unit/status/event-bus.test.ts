@@ -82,9 +82,9 @@ test('events that come together are one commit', async () => {
   let commits = 0;
   const store: EventStore = {
     events: ledger.events,
-    transaction: (work) => {
+    note: (work) => {
       commits += 1;
-      return ledger.transaction(work);
+      return ledger.note(work);
     },
   };
   const bus = new EventBus(store, { gatherMs: 1 });
@@ -102,9 +102,9 @@ test('events that could not be stored are kept up to a bound and stored once the
   const errors: unknown[] = [];
   const store: EventStore = {
     events: ledger.events,
-    transaction: (work) => {
+    note: (work) => {
       if (full) throw new AppError('DISK_FULL');
-      return ledger.transaction(work);
+      return ledger.note(work);
     },
   };
   const bus = new EventBus(store, { gatherMs: 1, retryMs: 20, failed: (error) => errors.push(error) });

@@ -40,6 +40,7 @@ export class DhcpServer {
   #writing = false;
   #writes = 0;
   #flush: Promise<void> | undefined;
+  #leases: { readonly text: string; readonly parsed: DhcpReading['leases'] } = { text: '', parsed: [] };
   /** Starts, stops and flushes one after another. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -74,8 +75,15 @@ export class DhcpServer {
       specHash: process !== undefined && (await this.#isCurrent(process)) ? hashOf(this.#record?.spec) : undefined,
       hosts: this.#hosts,
       hostsIntact: await this.#hostsIntact(),
-      leases: parseLeases(await readFile(this.#files.leases, 'utf8').catch(() => '')),
+      leases: await this.#readLeases(),
     };
+  }
+
+  /** The same list while the file says the same: whoever made an index of it need not make another. */
+  async #readLeases(): Promise<DhcpReading['leases']> {
+    const text = await readFile(this.#files.leases, 'utf8').catch(() => '');
+    if (text !== this.#leases.text) this.#leases = { text, parsed: parseLeases(text) };
+    return this.#leases.parsed;
   }
 
   async start(spec: DhcpSpec, signal: AbortSignal): Promise<void> {
