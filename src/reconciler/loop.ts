@@ -27,7 +27,7 @@ import type { Executor } from './execute.ts';
 import { Intake } from './intake.ts';
 import { observe, observeAll } from './observe.ts';
 import { type BaseFacts, type ObjectPlan, plan, planInSlices, type PlanInput } from './plan.ts';
-import { appliedOf, forgetObject, forgetTombstone, recordApplied, recordedFrom } from './recording.ts';
+import { appliedOf, forgetObject, forgetTombstone, isNewlyApplied, recordApplied, recordedFrom } from './recording.ts';
 import { holdBack } from './retry.ts';
 import { Runs } from './runs.ts';
 import type { SourceSet } from './source-set.ts';
@@ -419,7 +419,8 @@ export class Reconciler {
         tracked.error = undefined;
         tracked.retry = undefined;
         tracked.nextRetry = undefined;
-        if (planned.readiness.ready) converged.push({ tracked, planned });
+        const news = tracked.recorded.tombstone !== undefined || isNewlyApplied(tracked.row, planned.desired!);
+        if (planned.readiness.ready && news) converged.push({ tracked, planned });
       }
       if (tracked.plan.againAt !== undefined) this.#alarm.set(tracked.key, tracked.plan.againAt);
       if (planned.unknown?.retry === 'backoff') this.#alarm.set(tracked.key, now + ROUND_RETRY_MS);

@@ -209,10 +209,14 @@ export function objectUid(owner: string): string {
   return owner.replace(/^tombstone:/, '');
 }
 
+/** Does the row not say yet that this was applied? */
+export function isNewlyApplied(row: ObjectRow, desired: DesiredObject): boolean {
+  return !desired.kept && (row.appliedHash !== desired.specHash || row.protected !== desired.protect);
+}
+
 /** After a converged look: what was applied, from which revision. Returns the new row when something was written. */
 export function recordApplied(ledger: Ledger, row: ObjectRow, desired: DesiredObject, redacted: unknown): ObjectRow | undefined {
-  const same = row.appliedHash === desired.specHash && row.protected === desired.protect;
-  if (same || desired.kept) return undefined;
+  if (!isNewlyApplied(row, desired)) return undefined;
   const record: AppliedRecord = { spec: redacted, needs: desired.needs.map((need) => refKey(need.ref)) };
   const next: ObjectRow = {
     ...row,

@@ -90,6 +90,15 @@ describe('containers', { skip: nativeProblem() ?? false, timeout: 120_000 }, () 
     assert.deepEqual(await host.port.list(), all, 'the others are not forgotten by it');
   });
 
+  test('what has not changed is listed as the same object, and another one when it has', async () => {
+    const before = await reading('up');
+    assert.equal(await reading('up'), before);
+    writeFileSync(join(host.paths.instance('up'), 'instance.json'), '{"changed":1}');
+    assert.notEqual(await reading('up'), before);
+    writeFileSync(join(host.paths.instance('up'), 'instance.json'), before.record ?? '');
+    assert.deepEqual(await reading('up'), before);
+  });
+
   test('a container of which nothing is left but what runs is listed by name, too', async () => {
     const hidden = `${host.paths.instance('up')}.hidden`;
     renameSync(host.paths.instance('up'), hidden);

@@ -34,7 +34,7 @@ export function parseHierarchies(mountinfo: string, initCgroup: string): Hierarc
     const controllers = type === 'cgroup2' ? [] : options.split(',').filter((option) => bases.has(option));
     const base = bases.get(type === 'cgroup2' ? '' : (controllers[0] ?? '-'));
     if (base === undefined) continue;
-    const root = join(mountPoint, base);
+    const root = join(mountPoint, base).replace(/\/$/, '');
     if (!found.some((other) => other.root === root)) found.push({ root, controllers, unified: type === 'cgroup2' });
   }
   return found;
@@ -44,6 +44,8 @@ export class Cgroups {
   readonly #prefix: string;
   readonly #hierarchies: readonly Hierarchy[];
   readonly #reads = new ReadBatch();
+  /** By file name: the directory of the hierarchy it is in. A few dozen names. */
+  readonly #roots = new Map<string, string>();
 
   constructor(prefix: string, hierarchies: readonly Hierarchy[]) {
     this.#prefix = prefix;
@@ -61,10 +63,19 @@ export class Cgroups {
 
   /** The file behind a name such as `memory.max` or `pids.max`: in its v1 controller's hierarchy if that is mounted, else in the unified one. */
   path(name: string, file: string): string | undefined {
+    let root = this.#roots.get(file);
+    if (root === undefined) {
+      root = this.#rootOf(file);
+      if (root === undefined) return undefined;
+      this.#roots.set(file, root);
+    }
+    return `${root}/${cgroupDir(this.#prefix, name)}/payload/${file}`;
+  }
+
+  #rootOf(file: string): string | undefined {
     if (!/^[a-z0-9_]+(?:\.[a-zA-Z0-9_-]+)+$/.test(file)) return undefined;
     const controller = file.split('.', 1)[0] ?? '';
-    const hierarchy = this.#hierarchies.find((one) => one.controllers.includes(controller)) ?? this.#hierarchies.find((one) => one.unified);
-    return hierarchy && join(hierarchy.root, cgroupDir(this.#prefix, name), 'payload', file);
+    return (this.#hierarchies.find((one) => one.controllers.includes(controller)) ?? this.#hierarchies.find((one) => one.unified))?.root;
   }
 
   /** Where to read whether a container is frozen. */

@@ -166,9 +166,9 @@ async function presentVolumes(poolPath: string, ids: readonly VolumeId[]): Promi
 }
 
 async function readVolumes(poolPath: string, ids: readonly VolumeId[]): Promise<ReadonlyMap<string, VolumeReading>> {
-  const paths = ids.map(({ type, name }) => join(poolPath, VOLUME_DIRS[type], name));
+  const paths = ids.map(({ type, name }) => `${poolPath}/${VOLUME_DIRS[type]}/${name}`);
   // On a thread of the addon: while btrfs commits, even this short call waits.
-  const links = await storageAddon().readLinks(paths.map((path) => join(path, FACTS_LINK)));
+  const links = await storageAddon().readLinks(paths.map((path) => `${path}/${FACTS_LINK}`));
   return new Map(
     ids.map((id, at): [string, VolumeReading] => {
       const link = links[at];

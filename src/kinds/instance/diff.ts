@@ -6,9 +6,9 @@
 //                          stopped  -> start, where restart policy and back-off say so
 //                          running  -> devices taken out and put in; shutdown (kill when it takes too long) and start, where a change needs it
 import { AppError } from '../../core/errors.ts';
-import { hashOf } from '../../core/hash.ts';
 import { type KnobWrite, knobWrites, limitKnobs, sameKnobValue, unlimitedValue } from '../../host/cgroup/knobs.ts';
 import type { DhcpHostEntry } from '../../host/devices/device-spec.ts';
+import type { DhcpHost } from '../../host/ports/network.ts';
 import type { DiffInput, Facts, FieldChange, PlannedStep, Recorded } from '../kind.ts';
 import { type InstanceActual, isUp } from './actual.ts';
 import type { DhcpKey, InstanceChange, StopReason } from './changes.ts';
@@ -115,7 +115,7 @@ function converge(spec: InstanceSpec, actual: InstanceActual, input: Input): Ste
   const files = filesOf(target, actual);
   const steps = [...liveSteps(target, actual, input), ...configureSteps(target, isUp(actual) ? undefined : seed, files, actual, desired)];
   // Before a start, so that the guest gets its own address; else last: they wait for the network, and nothing else should for that.
-  const leases = leaseSteps(target, actual);
+  const leases = leaseSteps(files === undefined || files instanceof AppError ? targetLeases(target) : files.dhcpHosts, actual);
   if (replacement !== undefined && recreate?.may === 'now' && !(files instanceof AppError)) {
     // What is down and to be made anew needs no new files before; what a host path leads to is found out before its root is taken away.
     const first = isUp(actual) || files === undefined ? steps : [];
@@ -239,16 +239,20 @@ function limitWrites(target: Target, actual: InstanceActual): KnobWrite[] {
   return knobWrites(meant, actual.knobs);
 }
 
-function leaseSteps(target: Target, actual: InstanceActual): Step[] {
+function leaseSteps(wanted: readonly DhcpHostEntry[], actual: InstanceActual): Step[] {
   const now = new Map((actual.dhcpHosts ?? []).map((entry) => [`${entry.bridge} ${entry.key}`, entry]));
   const set: DhcpHostEntry[] = [];
-  for (const entry of targetLeases(target)) {
+  for (const entry of wanted) {
     const there = now.get(`${entry.bridge} ${entry.key}`);
     now.delete(`${entry.bridge} ${entry.key}`);
-    if (there === undefined || hashOf(there.host) !== hashOf(entry.host)) set.push(entry);
+    if (there === undefined || !isSameHost(there.host, entry.host)) set.push(entry);
   }
   const remove: DhcpKey[] = [...now.values()].map(({ bridge, key }) => ({ bridge, key }));
   return set.length + remove.length === 0 ? [] : [{ change: { do: 'setDhcpHosts', set, remove } }];
+}
+
+function isSameHost(a: DhcpHost, b: DhcpHost): boolean {
+  return a.hwaddr === b.hwaddr && a.address === b.address && a.hostname === b.hostname;
 }
 
 /** The files as they should be; undefined while it is not known what a host path leads to (it is looked at when they are written). */

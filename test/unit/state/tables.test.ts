@@ -375,6 +375,32 @@ test('a transaction that throws leaves nothing behind, and transactions do not n
   });
 });
 
+test('a note does not wait for the disk, is rolled back like a transaction, and the next transaction waits again', () => {
+  const db = new Database(':memory:');
+  // Prepared anew each time: the answer is that of the time of preparing.
+  const level = (): number | undefined => db.prepare<{ synchronous: number }>('PRAGMA synchronous').get()?.synchronous;
+  const NORMAL = 1;
+  const FULL = 2;
+  assert.equal(
+    db.note(() => level()),
+    NORMAL,
+  );
+  assert.equal(
+    db.transaction(() => level()),
+    FULL,
+  );
+  db.exec('CREATE TABLE t (n INTEGER) STRICT');
+  assert.throws(() =>
+    db.note(() => {
+      db.exec('INSERT INTO t VALUES (1)');
+      throw new Error('on purpose');
+    }),
+  );
+  assert.deepEqual(db.prepare('SELECT n FROM t').all(), []);
+  assert.equal(level(), FULL);
+  db.close();
+});
+
 test('a full disk is DISK_FULL, and the ledger goes on working once there is space', () => {
   const db = rawDatabase();
   const events = makeEventTable(db);
