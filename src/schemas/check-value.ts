@@ -4,7 +4,9 @@ import type { ManifestDocument, Metadata } from './document.ts';
 import { type Finding, shown } from './finding.ts';
 import { kindFindings } from './kind-rules.ts';
 import { APPLIED_KINDS, kindSchema } from './kinds/table.ts';
+import type { ConfigMap, DeviceMap } from './merge.ts';
 import { nearest } from './nearest.ts';
+import { configFindings, deviceFindings } from './option-findings.ts';
 import { structureFindings } from './validate.ts';
 
 const API_VERSION = 'lockstep/v1';
@@ -18,13 +20,23 @@ export function checkValue(value: unknown): { findings: readonly Finding[]; docu
   if ('rule' in envelope) return { findings: [envelope], document: undefined };
   const { kind, data } = envelope;
   const structure = structureFindings(kind, data);
-  if (structure.length > 0) return { findings: structure, document: undefined };
+  if (structure.length > 0) return { findings: [...structure, ...optionFindings(kind, data, structure)], document: undefined };
   // The schema has said what these are.
   const metadata = data['metadata'] as Metadata;
   const spec = data['spec'];
   const findings = kindFindings(kind, metadata, spec);
   const ref = refOf(kind, metadata.name, metadata.project, spec);
   return { findings, document: { apiVersion: API_VERSION, kind, ref, key: refKey(ref), metadata, spec } };
+}
+
+/** Config keys and devices are judged even though the document as a whole is not right: all mistakes are told at once. */
+function optionFindings(kind: KindName, { spec }: Readonly<Record<string, unknown>>, structure: readonly Finding[]): readonly Finding[] {
+  if (!isMap(spec) || (kind !== 'Instance' && kind !== 'Profile')) return [];
+  const sound = (part: 'config' | 'devices'): boolean => !structure.some(({ path }) => path[0] === 'spec' && path[1] === part);
+  return [
+    ...(isMap(spec['config']) && sound('config') ? configFindings('instance', spec['config'] as ConfigMap, ['spec', 'config']) : []),
+    ...(isMap(spec['devices']) && sound('devices') ? deviceFindings(spec['devices'] as DeviceMap, ['spec', 'devices']) : []),
+  ];
 }
 
 /** What a kind with a parent calls it in its spec. */

@@ -81,9 +81,9 @@ function optionFinding(option: OptionEntry, key: string, value: string, plannedA
   return { rule: 'value', message: `The value of "${key}" ${is}must be ${parsed.expected}.`, ...hint };
 }
 
-/** `10gib`, `10 Gib`, `10G`: the unit that was probably meant. */
+/** `10gib`, `10 Gib`, `10G`, `10 Gigs`, `10 megabytes`: the unit that was probably meant. */
 function unitHint(option: OptionEntry, value: string): string | undefined {
-  const match = /^(\d+)\s*([kmgtp])(?:i?b)?$/i.exec(value);
+  const match = /^(\d+)\s*([kmgtp])(?:i?b|[a-z]{1,8}s?)?$/i.exec(value);
   if (!match) return undefined;
   const guess = `${match[1]}${match[2]!.toUpperCase()}iB`;
   return option.type.parse(guess).ok ? guess : undefined;

@@ -13,8 +13,9 @@ import type { ManifestDocument, Origin } from './document.ts';
 import { type Finding, locateFinding, problemIn } from './finding.ts';
 import type { Position, Problem } from './problem.ts';
 import { MAX_FINDINGS } from './validate.ts';
-import { type YamlDocument, YamlFile } from './yaml-file.ts';
+import { YamlFile } from './yaml-file.ts';
 import { readSimple } from './yaml-simple.ts';
+import { syntaxProblems } from './yaml-syntax.ts';
 import { TooComplex } from './yaml-tokens.ts';
 import { aliasBudget, readYamlDocument } from './yaml-value.ts';
 
@@ -176,38 +177,6 @@ function unreadable(yaml: YamlFile): Problem | undefined {
 
 function fileProblem(file: string, rule: string, message: string): Problem {
   return { file, line: 1, column: 1, endLine: 1, endColumn: 2, severity: 'error', rule, field: '', message };
-}
-
-const SYNTAX_HINTS: Readonly<Record<string, string>> = {
-  TAB_AS_INDENT: 'Indent with spaces; YAML does not allow tabs.',
-  BAD_INDENT: 'Give all keys of one map the same indentation.',
-  MULTILINE_IMPLICIT_KEY: 'Perhaps a ":" is missing after a key, or a quote is not closed.',
-  BLOCK_AS_IMPLICIT_KEY: 'Quote a value that holds ": ".',
-  MISSING_CHAR: 'A closing quote, bracket or brace is missing.',
-  TAG_RESOLVE_FAILED: 'Remove the tag.',
-};
-
-function syntaxProblems(yaml: YamlFile, tree: YamlDocument): Problem[] {
-  const problems: Problem[] = [...tree.errors, ...tree.warnings].map((error) => {
-    const hint = SYNTAX_HINTS[error.code];
-    const message = error.message.startsWith('Maximum call stack')
-      ? 'This is nested too deep to be read'
-      : error.message.split('\n', 1)[0]!;
-    return {
-      ...yaml.positionAt(error.pos[0], error.pos[1]),
-      severity: 'error',
-      rule: 'yaml-syntax',
-      field: '',
-      message: message.endsWith('.') ? message : `${message}.`,
-      ...(hint === undefined ? {} : { hint }),
-    };
-  });
-  if (problems.length === 0 && tree.directives.yaml.explicit === true && tree.directives.yaml.version !== '1.2') {
-    const position = yaml.positionAt(tree.range[0], tree.range[0]);
-    const message = `Manifests are YAML 1.2, not ${tree.directives.yaml.version}.`;
-    problems.push({ ...position, severity: 'error', rule: 'yaml-version', field: '', message, hint: 'Remove the %YAML directive.' });
-  }
-  return problems;
 }
 
 interface Checked {

@@ -5,6 +5,7 @@ import type { FieldPath } from './document.ts';
 import { type Finding, shown } from './finding.ts';
 import { schemaOfDocument } from './kinds/table.ts';
 import { nearest } from './nearest.ts';
+import { optionFor } from './registry.ts';
 
 /** More about one document would not be read by anybody. */
 export const MAX_FINDINGS = 100;
@@ -17,7 +18,23 @@ let ajv: Ajv2020 | undefined;
 export function structureFindings(kind: KindName, document: Readonly<Record<string, unknown>>): readonly Finding[] {
   const validate = validatorOf(kind);
   if (validate(document)) return [];
-  return (validate.errors ?? []).slice(0, MAX_FINDINGS).map((error) => toFinding(error, document));
+  return withoutEchoes(validate.errors ?? [])
+    .slice(0, MAX_FINDINGS)
+    .map((error) => toFinding(error, document));
+}
+
+/** A key that is misspelt is not missing as well; an empty text is not also one of a wrong form. */
+function withoutEchoes(errors: readonly ErrorObject[]): readonly ErrorObject[] {
+  const unknown = errors.filter(({ keyword }) => keyword === 'additionalProperties').slice(0, MAX_FINDINGS);
+  const empty = new Set(errors.filter(({ keyword }) => keyword === 'minLength').map(({ instancePath }) => instancePath));
+  return errors.filter(({ keyword, instancePath, params }) => {
+    if (keyword === 'pattern') return !empty.has(instancePath);
+    if (keyword !== 'required') return true;
+    const missing = [String(params['missingProperty'])];
+    return !unknown.some(
+      (other) => other.instancePath === instancePath && nearest(String(other.params['additionalProperty']), missing) !== undefined,
+    );
+  });
 }
 
 function validatorOf(kind: KindName): ValidateFunction {
@@ -54,7 +71,9 @@ function toFinding(error: ErrorObject, document: unknown): Finding {
       const key = String(error.params['additionalProperty']);
       const known = Object.keys((schema['properties'] ?? {}) as object);
       const near = nearest(key, known);
-      const elsewhere = ELSEWHERE[[...path, key].join('.')];
+      const elsewhere =
+        ELSEWHERE[[...path, key].join('.')] ??
+        (isConfigKey(schema, key) ? 'It is a config key: put it below "config", further indented.' : undefined);
       const hint = elsewhere ?? (near === undefined ? `Known here: ${known.join(', ')}.` : `Did you mean "${near}"?`);
       return { path: [...path, key], inKey: true, rule: 'unknown-key', message: `The key "${key}" is not known here.`, hint };
     }
@@ -64,8 +83,13 @@ function toFinding(error: ErrorObject, document: unknown): Finding {
       const description = typeof property?.['description'] === 'string' ? { hint: `${key}: ${property['description']}` } : {};
       return { path, inKey: true, rule: 'required', message: `${at} lacks the key "${key}".`, ...description };
     }
-    case 'type':
-      return { path, rule: 'type', message: `${at} must be ${typeText(String(error.params['type']))}, not ${describeValue(error.data)}.` };
+    case 'type': {
+      const wanted = String(error.params['type']);
+      const message = `${at} must be ${typeText(wanted)}, not ${describeValue(error.data)}.`;
+      // `image debian` instead of `image: debian`.
+      const colon = wanted === 'object' && typeof error.data === 'string' ? { hint: 'Perhaps a ":" is missing after a key.' } : {};
+      return { path, rule: 'type', message, ...colon };
+    }
     case 'enum':
     case 'const': {
       const allowed = (error.keyword === 'const' ? [error.params['allowedValue']] : (error.params['allowedValues'] as unknown[])).map(
@@ -89,6 +113,11 @@ function toFinding(error: ErrorObject, document: unknown): Finding {
     default:
       return { path, rule: 'limit', message: `${at} ${limitText(error)}.` };
   }
+}
+
+function isConfigKey(schema: AnySchemaObject, key: string): boolean {
+  const properties = (schema['properties'] ?? {}) as Record<string, unknown>;
+  return properties['config'] !== undefined && properties['devices'] !== undefined && optionFor('instance', key) !== undefined;
 }
 
 /** What stands for each keyword that limits a value. A test looks at all schemas for one that is not here. */
