@@ -121,7 +121,7 @@ describe('why', () => {
     engine.write('b.yaml', instance('web').replace('image:', 'imagee:'));
     await engine.until(() => why(engine).rule.reason === 'ManifestInvalid');
     const { rule } = why(engine);
-    assert.deepEqual([rule.file, rule.line], ['b.yaml', 4]);
+    assert.deepEqual([rule.file, rule.line], ['b.yaml', 5]);
     assert.match(rule.message, /What was last valid stays in force/);
   });
 
