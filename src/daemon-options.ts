@@ -11,10 +11,14 @@ import { GIT_KEYS, type GitOptions, gitOptions, needMap, needText, optionalText,
 
 export const DEFAULT_CONFIG = '/etc/lockstep/lockstep.yaml';
 
+/** What is done about changes that somebody else makes on the host, where an object does not say. */
+type DriftMode = (typeof DRIFT_MODES)[number];
+const DRIFT_MODES = ['repair', 'report'] as const;
+
 export type SourceOption =
   /** `directory`: an absolute path. */
-  | { readonly name: string; readonly directory: string }
-  | { readonly name: string; readonly git: GitOptions; readonly webhook?: WebhookOption };
+  | { readonly name: string; readonly drift?: DriftMode; readonly directory: string }
+  | { readonly name: string; readonly drift?: DriftMode; readonly git: GitOptions; readonly webhook?: WebhookOption };
 
 export interface WebhookOption {
   readonly type: (typeof WEBHOOK_TYPES)[number];
@@ -39,6 +43,9 @@ export interface DaemonOptions {
   readonly socketGroup: string | undefined;
   /** Undefined: nothing listens on the network. */
   readonly webhooks: WebhookListen | undefined;
+  /** By source; for the others `driftDefault` holds. */
+  readonly drift: ReadonlyMap<string, DriftMode>;
+  readonly driftDefault: DriftMode;
   /** How often everything is looked at, events or not. Undefined: the reconciler's own interval. */
   readonly resyncMs: number | undefined;
   /** How long deleted data is kept, and how much of a pool it may take. */
@@ -59,6 +66,9 @@ Keeps this host's containers, networks and pools as the manifests say.
   --run-dir DIR          sockets (default /run/lockstep)
   --prefix NAME          start of every name on the host: a lower-case letter and up to three letters or digits (default ls)
   --socket-group GROUP   group that may use the API besides root
+  --drift [SOURCE=]repair|report
+                         what is done about changes somebody else makes on the host: put right (default), or only reported; of all
+                         objects, or of a source's; an object's own "drift" wins; may be given several times
   --resync DURATION      how often everything is looked at although no event asks for it (default 5m; at least 1s)
   --once                 reconcile until every object is Ready, or cannot become so; exit 0 or 1; containers keep running
   --timeout DURATION     for --once (default 10m)
@@ -67,8 +77,8 @@ Keeps this host's containers, networks and pools as the manifests say.
 
 const MAX_RESYNC_MS = 7 * 24 * 3600_000;
 
-const KEYS = ['sources', 'stateDir', 'runDir', 'prefix', 'socketGroup', 'webhooks', 'resync', 'tombstones'] as const;
-const SOURCE_KEYS = ['name', 'directory', 'webhook', ...GIT_KEYS] as const;
+const KEYS = ['sources', 'stateDir', 'runDir', 'prefix', 'socketGroup', 'webhooks', 'drift', 'resync', 'tombstones'] as const;
+const SOURCE_KEYS = ['name', 'directory', 'drift', 'webhook', ...GIT_KEYS] as const;
 type FileOptions = Partial<Record<(typeof KEYS)[number], unknown>>;
 
 /** Throws REQUEST_INVALID with a sentence for a person. */
@@ -77,8 +87,10 @@ export function parseDaemonOptions(argv: readonly string[]): DaemonOptions | 'he
   if (values.help === true) return 'help';
   if (values.version === true) return 'version';
   const file = readConfig(values.config);
+  const sources = uniqueNames(values.source?.map(parseSource) ?? sourcesOf(file.sources));
   return {
-    sources: uniqueNames(values.source?.map(parseSource) ?? sourcesOf(file.sources)),
+    sources,
+    ...driftOf(values.drift ?? [], text(file, 'drift'), sources),
     stateDir: resolve(values['state-dir'] ?? text(file, 'stateDir') ?? '/var/lib/lockstep'),
     runDir: resolve(values['run-dir'] ?? text(file, 'runDir') ?? '/run/lockstep'),
     prefix: checkPrefix(values.prefix ?? text(file, 'prefix') ?? 'ls'),
@@ -102,6 +114,7 @@ function parseFlags(argv: readonly string[]) {
         'run-dir': { type: 'string' },
         prefix: { type: 'string' },
         'socket-group': { type: 'string' },
+        drift: { type: 'string', multiple: true },
         resync: { type: 'string' },
         once: { type: 'boolean' },
         timeout: { type: 'string' },
@@ -148,15 +161,22 @@ function sourceObject(value: unknown, where: string): SourceOption {
   const map = needMap(value, where, SOURCE_KEYS);
   const name = optionalText(map['name'], `${where}.name`);
   const directory = optionalText(map['directory'], `${where}.directory`);
+  const mode = optionalText(map['drift'], `${where}.drift`);
+  const drift = mode === undefined ? {} : { drift: driftMode(mode, `${where}.drift`) };
   if (directory !== undefined) {
-    const other = Object.keys(map).find((key) => key !== 'name' && key !== 'directory');
+    const other = Object.keys(map).find((key) => !['name', 'directory', 'drift'].includes(key));
     if (other !== undefined) throw invalid(`"${where}" is a directory; "${other}" is only for git.`);
-    return directorySource(name, directory);
+    return { ...directorySource(name, directory), ...drift };
   }
   if (map['url'] === undefined) throw invalid(`"${where}" has neither a "directory" nor a "url".`);
   const git = parseGitOptions(map, where);
   const webhook = webhookOf(map['webhook'], `${where}.webhook`);
-  return { name: checkName(name ?? repositoryName(git.url.text), git.url.text), git, ...(webhook === undefined ? {} : { webhook }) };
+  return {
+    name: checkName(name ?? repositoryName(git.url.text), git.url.text),
+    git,
+    ...drift,
+    ...(webhook === undefined ? {} : { webhook }),
+  };
 }
 
 function parseSource(given: string): SourceOption {
@@ -239,6 +259,32 @@ function uniqueNames(sources: readonly SourceOption[]): readonly SourceOption[] 
     seen.add(name);
   }
   return sources;
+}
+
+/** Flags win over the file; of the flags, and for a source, the last one. */
+function driftOf(
+  flags: readonly string[],
+  file: string | undefined,
+  sources: readonly SourceOption[],
+): Pick<DaemonOptions, 'drift' | 'driftDefault'> {
+  const drift = new Map(sources.flatMap((source) => (source.drift === undefined ? [] : [[source.name, source.drift] as const])));
+  let driftDefault = file === undefined ? 'repair' : driftMode(file, '"drift" in the config file');
+  for (const flag of flags) {
+    const at = flag.indexOf('=');
+    const mode = driftMode(flag.slice(at + 1), '--drift');
+    const source = flag.slice(0, Math.max(0, at));
+    if (at < 0) driftDefault = mode;
+    // `api`: objects made through the API.
+    else if (source === 'api' || sources.some(({ name }) => name === source)) drift.set(source, mode);
+    else throw invalid(`--drift names the source "${source}", which is not configured.`);
+  }
+  return { drift, driftDefault };
+}
+
+function driftMode(given: string, where: string): DriftMode {
+  const mode = DRIFT_MODES.find((one) => one === given);
+  if (mode === undefined) throw invalid(`${where} must be one of ${DRIFT_MODES.join(', ')}, not "${given}".`);
+  return mode;
 }
 
 function resyncOf(given: string | undefined): number | undefined {

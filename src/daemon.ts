@@ -145,6 +145,8 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
     events,
     log,
     facts: { bootId: readBootId(), prefix: options.prefix, paths, host: capabilities, retention: options.retention },
+    version,
+    driftOf: (source) => options.drift.get(source) ?? options.driftDefault,
     ...(options.resyncMs === undefined ? {} : { resyncMs: options.resyncMs }),
     takenElsewhere: (keys) => takenElsewhere(keys, view, claims),
     allocated: async (what, value, uid) => {

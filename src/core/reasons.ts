@@ -3,7 +3,7 @@
 
 interface ReasonEntry {
   /** Conditions it is given for. */
-  readonly of: readonly ('Ready' | 'Reconciling' | 'Stalled')[];
+  readonly of: readonly ('Ready' | 'Reconciling' | 'Stalled' | 'Drifted')[];
   /** Full sentences, for whoever meets it at night: what it means and what to do. */
   readonly text: string;
 }
@@ -79,6 +79,18 @@ export const REASONS = {
     text: 'The host is being shut down: nothing is changed before it has booted again (or `lockstep host-shutdown --cancel`).',
   },
   Waiting: { of: ['Ready'], text: 'Its changes may not start yet; the message says what for.' },
+  // drift
+  AsDeclared: { of: ['Drifted'], text: 'Nothing was found changed on the host since the daemon started.' },
+  Repaired: { of: ['Drifted'], text: 'Somebody changed it on the host, and it was put right; the message says what, and when.' },
+  Repairing: { of: ['Drifted'], text: 'Somebody changed it on the host; it is being put right.' },
+  ReportOnly: {
+    of: ['Drifted'],
+    text: "Somebody changed it on the host, and `drift: report` (its own, its source's or the daemon's) leaves it so. The next change of its manifest puts it right.",
+  },
+  Fight: {
+    of: ['Ready', 'Stalled', 'Drifted'],
+    text: 'Something else keeps changing a field back: after three repairs in ten minutes it is left as it is for ten minutes. Find the other writer; a change of the manifest, or `lockstep sync OBJECT`, begins anew.',
+  },
   // deletion
   DeletionWaits: { of: ['Stalled'], text: 'It is no longer declared, and something keeps it from being deleted; the message says what.' },
   SourceIncomplete: { of: ['Ready'], text: 'Its source could not be read completely, and nothing is deleted on an incomplete reading.' },

@@ -50,7 +50,7 @@ export async function subscribeHostEvents(host: Host, targets: HostEventTargets)
         else targets.look(instanceKey(name), { event: 'CgroupChanged', about: name });
       }),
   };
-  const ends = await Promise.all([...targets.families].map((family) => subscriptions[family]()));
+  const ends = await Promise.all([...targets.families].map(async (family) => await subscriptions[family]()));
   return () => {
     for (const end of ends) end();
   };

@@ -170,10 +170,20 @@ export interface Consent {
   readonly reason: string;
 }
 
+/**
+ * What a change is that nothing declared asks for:
+ * - `upkeep`: our own clean-up, which time or other work of ours brings. It is never drift.
+ * - `ended`: a process that ended is started again. The engine does so later and later when it goes on.
+ * - `policy`: the same, where the kind itself decides when.
+ */
+export type Unasked = 'upkeep' | 'ended' | 'policy';
+
 export interface PlannedStep<Change> {
   readonly change: Change;
   /** It and all steps behind it are not to be started, whatever else. `waitsFor` is a noun phrase. */
   readonly hold?: { readonly waitsFor: string; readonly rule: HoldRule; readonly consent?: Consent };
+  /** Set by the engine where nothing that is declared asks for it: somebody changed the host (`drift`), or `upkeep`. */
+  readonly origin?: 'drift' | 'upkeep';
   /** Not before this time (epoch ms): restart back-off. The engine looks again then. */
   readonly notBefore?: number;
 }
@@ -209,6 +219,8 @@ export interface Kind<Spec, Actual, Change extends { readonly do: string }> {
   describe(change: Change, origin: Origin | undefined): Described;
   /** Milliseconds after which the change is given up as TIMED_OUT. Default 2 minutes. */
   deadlineMs?(change: Change): number;
+  /** What this change is when nothing declared has changed; undefined: somebody else changed a field of it. */
+  unasked?(change: Change): Unasked | undefined;
   /** True when this change has to wait for the object's needs (create, start, recreate, replug). */
   waitsForNeeds(change: Change): boolean;
   /** True when the object is made, or made anew, from this change on: then also needs that only making has count. Default: `create`. */

@@ -16,6 +16,7 @@ import {
   NOTHING_DESIRED,
 } from './desired.ts';
 import { recordedFrom, rowDiffers, rowFor } from './recording.ts';
+import { declaredMode } from './drift.ts';
 import type { SourceSet } from './source-set.ts';
 import type { Tracked, Tracker } from './tracker.ts';
 
@@ -121,7 +122,11 @@ export class Intake {
       tracked.nextRetry = undefined;
       tracked.error = undefined;
       tracked.readiness = undefined;
-    } else if (before.kept === desired.kept && before.problems.length === desired.problems.length) {
+    } else if (
+      before.kept === desired.kept &&
+      before.problems.length === desired.problems.length &&
+      declaredMode(before) === declaredMode(desired)
+    ) {
       return;
     }
     this.#o.look(tracked.key, this.#sourceCause(desired.source));

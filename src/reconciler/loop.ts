@@ -9,7 +9,6 @@
 //
 // One run per object at a time. Failures back off per object. What waits is woken by an event or by one shared timer.
 import type { Cause } from '../core/cause.ts';
-import type { Clock } from '../core/clock.ts';
 import { errorText } from '../core/errors.ts';
 import type { EventSink } from '../core/events.ts';
 import type { Log } from '../core/log.ts';
@@ -17,16 +16,20 @@ import { type KindName, type RefKey, refText } from '../core/ref.ts';
 import { inSlices } from '../core/slices.ts';
 import type { CachedHostView } from '../host/view.ts';
 import type { KindTable } from '../kinds/kind.ts';
-import type { Ledger, ObjectRow, TombstoneRow } from '../state/ledger.ts';
+import type { ObjectRow } from '../state/ledger.ts';
 import { Alarm } from './alarm.ts';
 import { Consents } from './consents.ts';
 import { Deletions } from './deletions.ts';
 import { type Causes, Dirty } from './dirty.ts';
+import type { DesiredObject } from './desired.ts';
+import { type Basis, basisOf, type DriftMode } from './drift.ts';
+import { driftContexts, noteDrift, restoreRepairs } from './drift-record.ts';
 import { Draining, heldForShutdown } from './draining.ts';
 import type { Executor } from './execute.ts';
+import { type FactsOptions, readFacts } from './facts.ts';
 import { Intake } from './intake.ts';
 import { observe, observeAll } from './observe.ts';
-import { type BaseFacts, type ObjectPlan, plan, planInSlices, type PlanInput } from './plan.ts';
+import { type BaseFacts, type ByKey, type ObjectPlan, plan, planInSlices, type PlanInput } from './plan.ts';
 import { appliedOf, forgetObject, forgetTombstone, isNewlyApplied, recordApplied, recordedFrom } from './recording.ts';
 import { holdBack } from './retry.ts';
 import { Runs } from './runs.ts';
@@ -47,19 +50,13 @@ const RESYNC_MS = 5 * 60_000;
 const ROUND_RETRY_MS = 5000;
 const KEPT_EXITS = 20;
 
-export interface ReconcilerOptions {
-  readonly ledger: Ledger;
+export interface ReconcilerOptions extends FactsOptions {
   readonly kinds: KindTable;
   readonly view: CachedHostView;
   readonly sources: SourceSet;
   readonly executor: Executor;
-  readonly clock: Clock;
   readonly events: EventSink;
   readonly log: Log;
-  /** Facts that do not change while the daemon runs. */
-  readonly facts: Pick<BaseFacts, 'bootId' | 'prefix' | 'paths' | 'host' | 'retention'>;
-  /** Values of a scope taken outside the ledger: claims of other daemons, subnets seen on the host. Asked before `keys` are planned. */
-  readonly takenElsewhere: (keys: readonly RefKey[]) => Promise<(scope: string) => ReadonlySet<string>>;
   /** Told of each allocation before it is used, and of each that was given back (claim files). */
   readonly allocated?: (what: string, value: string, uid: string) => Promise<void>;
   readonly released?: (what: string, value: string, uid: string) => Promise<void>;
@@ -68,6 +65,10 @@ export interface ReconcilerOptions {
   readonly metrics?: ReconcilerMetrics;
   readonly random?: () => number;
   readonly resyncMs?: number;
+  /** Of the program: what another version does differently is no drift. */
+  readonly version?: string;
+  /** Whether drift of a source's objects is repaired, where they do not say. Default: it is. */
+  readonly driftOf?: (source: string) => DriftMode;
 }
 
 export interface ReconcilerMetrics {
@@ -91,6 +92,7 @@ export class Reconciler {
   readonly #stop = new AbortController();
   readonly #waiters = new Set<() => void>();
   readonly #random: () => number;
+  readonly #basis: Basis;
   #round: Promise<void> | undefined;
   #roundTimer: NodeJS.Timeout | undefined;
   #resync: NodeJS.Timeout | undefined;
@@ -104,6 +106,7 @@ export class Reconciler {
     this.#o = options;
     this.#random = options.random ?? Math.random;
     this.#dirty = new Dirty(options.clock);
+    this.#basis = { version: options.version ?? '', bootId: options.facts.bootId };
     this.tracker = new Tracker(options.kinds);
     this.intake = new Intake({
       ...options,
@@ -179,6 +182,7 @@ export class Reconciler {
       const tracked = this.tracker.add(row, recordedFrom(row, ledger, firstLook), appliedOf(row)?.needs ?? []);
       this.#dirty.add(tracked.key, { event: 'DaemonStarted' });
     }
+    restoreRepairs(this.tracker, ledger, clock.now());
     await this.#runRound();
     this.#ready = true;
     this.#wake();
@@ -348,28 +352,19 @@ export class Reconciler {
       mayDelete: deletable.mayDelete,
       deleteWaits: deletable.waits,
       dependants: (key) => this.tracker.dependants(key),
+      drift: this.driftContexts(this.intake.desired.objects),
       facts,
     };
   }
 
-  async facts(keys: readonly RefKey[]): Promise<BaseFacts> {
-    const { ledger } = this.#o;
-    const elsewhere = await this.#o.takenElsewhere(keys);
-    let tombstones: Map<string, TombstoneRow[]> | undefined;
-    const scopes = new Map<string, ReadonlySet<string>>();
-    return {
-      ...this.#o.facts,
-      now: this.#o.clock.now(),
-      tombstones: (pool) => (tombstones ??= Map.groupBy(ledger.tombstones.all(), (row) => row.pool)).get(pool) ?? [],
-      taken: (scope) => {
-        let values = scopes.get(scope);
-        if (values === undefined) {
-          values = ledger.allocations.taken(scope).union(elsewhere(scope));
-          scopes.set(scope, values);
-        }
-        return values;
-      },
-    };
+  /** What is known of the drift of objects, were this what is declared. */
+  driftContexts(desired: ByKey<DesiredObject>): NonNullable<PlanInput['drift']> {
+    const { driftOf = () => 'repair' } = this.#o;
+    return driftContexts((key) => this.tracker.objects.get(key), desired, this.#basis, driftOf);
+  }
+
+  facts(keys: readonly RefKey[]): Promise<BaseFacts> {
+    return readFacts(this.#o, keys);
   }
 
   /** Plans; an object that is found stopped without a change of ours having stopped it gets that exit recorded, and is planned again. */
@@ -399,7 +394,7 @@ export class Reconciler {
   /** Takes over what was planned: readiness, conditions, gone objects, whom to look at next. */
   #settle(plans: readonly ObjectPlan[], causes: ReadonlyMap<RefKey, Causes>): void {
     const now = this.#o.clock.now();
-    const converged: { tracked: Tracked; planned: ObjectPlan }[] = [];
+    const converged: { tracked: Tracked; planned: ObjectPlan; basis: string }[] = [];
     const gone = plans.filter((planned) => planned.gone).map((planned) => planned.recorded.uid);
     if (gone.length > 0) this.#o.ledger.transaction(() => gone.forEach((uid) => forgetObject(this.#o.ledger, uid)));
     for (const planned of plans) {
@@ -411,6 +406,7 @@ export class Reconciler {
       const wasReady = tracked.readiness?.ready === true;
       tracked.plan = this.#draining.on ? heldForShutdown(planned) : holdBack(tracked, planned, now);
       tracked.trace = traceLook(tracked.trace, tracked.plan, { at: now, causes: causes.get(planned.key) ?? [] });
+      if (!this.#draining.on) noteDrift(tracked, planned, now, this.#o.events);
       tracked.recorded = { ...planned.recorded, firstLookSinceBoot: false };
       tracked.readiness = planned.readiness;
       this.consents.settle(tracked, planned, now);
@@ -419,8 +415,9 @@ export class Reconciler {
         tracked.error = undefined;
         tracked.retry = undefined;
         tracked.nextRetry = undefined;
-        const news = tracked.recorded.tombstone !== undefined || isNewlyApplied(tracked.row, planned.desired!);
-        if (planned.readiness.ready && news) converged.push({ tracked, planned });
+        const basis = basisOf(planned.desired!, this.intake.desired.objects, this.#basis);
+        const settled = tracked.drift.basis === basis && !isNewlyApplied(tracked.row, planned.desired!);
+        if (planned.readiness.ready && !(settled && tracked.recorded.tombstone === undefined)) converged.push({ tracked, planned, basis });
       }
       if (tracked.plan.againAt !== undefined) this.#alarm.set(tracked.key, tracked.plan.againAt);
       if (planned.unknown?.retry === 'backoff') this.#alarm.set(tracked.key, now + ROUND_RETRY_MS);
@@ -435,13 +432,15 @@ export class Reconciler {
     }
   }
 
-  #recordApplied(converged: readonly { tracked: Tracked; planned: ObjectPlan }[]): void {
+  #recordApplied(converged: readonly { tracked: Tracked; planned: ObjectPlan; basis: string }[]): void {
     if (converged.length === 0) return;
     const { ledger } = this.#o;
     ledger.note(() => {
-      for (const { tracked, planned } of converged) {
+      for (const { tracked, planned, basis } of converged) {
         const redacted = planned.kind.redact(planned.desired!.spec, this.#o.fingerprint);
-        tracked.row = recordApplied(ledger, tracked.row, planned.desired!, redacted) ?? tracked.row;
+        tracked.row =
+          recordApplied(ledger, tracked.row, planned.desired!, redacted, { known: tracked.drift.basis, now: basis }) ?? tracked.row;
+        if (!planned.desired!.kept) tracked.drift.settle(basis);
         if (tracked.recorded.tombstone === undefined) continue;
         const { tombstone, ...recorded } = tracked.recorded;
         ledger.tombstones.remove(tombstone.pool, tombstone.name);

@@ -24,6 +24,7 @@ import type {
   Recorded,
 } from '../kinds/kind.ts';
 import type { DesiredObject } from './desired.ts';
+import { type DriftContext, judgeDrift } from './drift.ts';
 import { Proposals } from './proposals.ts';
 
 export type AnyChange = { readonly do: string };
@@ -48,6 +49,8 @@ export interface PlanInput {
   readonly deleteWaits: ReadonlyMap<RefKey, DeleteWait>;
   /** Who needs this object, among all that exist. */
   readonly dependants: (key: RefKey) => readonly RefKey[];
+  /** What is known of the object's drift; undefined: it is declared anew, or nothing is known. Left out: nothing is taken for drift. */
+  readonly drift?: (desired: DesiredObject) => DriftContext | undefined;
   readonly facts: BaseFacts;
 }
 
@@ -84,6 +87,12 @@ export interface ObjectPlan {
   readonly readiness: Readiness | undefined;
   /** Undeclared, absent, nothing left: its row can go. */
   readonly gone: boolean;
+  /** What differs although nothing declared has changed, whatever becomes of it. */
+  readonly drift: readonly PlannedStep<AnyChange>[];
+  /** Of the drift: what is left as it is, because it is only reported or fought over. */
+  readonly left: readonly PlannedStep<AnyChange>[];
+  /** Fields that something else keeps changing back, and until when each is left alone (epoch ms). */
+  readonly fights: ReadonlyMap<string, number>;
 }
 
 export function plan(input: PlanInput): ObjectPlan[] {
@@ -138,6 +147,9 @@ function planObject(key: RefKey, input: PlanInput, facts: Facts, all: ByKey<Reco
     unknown: undefined,
     readiness: undefined,
     gone: false,
+    drift: [],
+    left: [],
+    fights: new Map<string, number>(),
   } satisfies ObjectPlan;
   if (seen.is === 'unknown') return { ...base, unknown: seen.because };
 
@@ -150,10 +162,17 @@ function planObject(key: RefKey, input: PlanInput, facts: Facts, all: ByKey<Reco
   const steps = kind.diff({ ref: before.ref, desired: desired?.spec, actual, recorded, facts });
   const planned = { ...base, recorded, allocations };
   if (desired === undefined) return planDelete(planned, steps, seen.is === 'absent' || kind.declarationOnly === true, input);
-  if (steps.length === 0) return { ...planned, readiness: readinessOf(kind, desired, actual, recorded, facts) };
-  const gated = { ...planned, ...gate(steps, planned, desired.needs, input) };
-  if (gated.steps.length > 0 || gated.held[0]?.hold === undefined) return gated;
-  return { ...gated, readiness: readinessOf(kind, desired, actual, recorded, facts) };
+  const { go, ...judged } = judgeDrift(kind, steps, input.drift?.(desired), input.facts.now);
+  const againAt = judged.fights.size === 0 ? undefined : Math.min(...judged.fights.values());
+  if (go.length > 0) {
+    const gates = gate(go, planned, desired.needs, input);
+    const gated = { ...planned, ...judged, ...gates, againAt: gates.againAt ?? againAt };
+    if (gated.steps.length > 0 || gated.held[0]?.hold === undefined) return gated;
+    return { ...gated, readiness: readinessOf(kind, desired, actual, recorded, facts) };
+  }
+  if (againAt === undefined) return { ...planned, ...judged, readiness: readinessOf(kind, desired, actual, recorded, facts) };
+  const readiness: Readiness = { ready: false, reason: 'Fight', message: 'Something outside of Lockstep keeps changing it.' };
+  return { ...planned, ...judged, againAt, readiness };
 }
 
 function readinessOf(kind: AnyKind, desired: DesiredObject, actual: unknown, recorded: Recorded, facts: Facts): Readiness {

@@ -47,6 +47,7 @@ export async function preview(input: PreviewInput): Promise<{ report: PlanReport
     mayDelete: new Set(recorded.keys()),
     deleteWaits: new Map<RefKey, DeleteWait>(),
     dependants: () => [],
+    drift: reconciler.driftContexts(desired.objects),
     facts: await reconciler.facts([...recorded.keys()]),
   };
   // Needs are met by what is ready now; what is only planned yet shows as waiting for it.

@@ -3,7 +3,7 @@ import { causeText } from '../core/cause.ts';
 import { canonicalJson } from '../core/hash.ts';
 import { type RefKey, refKey } from '../core/ref.ts';
 import type { Buries, Purges } from '../kinds/changes.ts';
-import type { FieldChange, Recorded, Verdict } from '../kinds/kind.ts';
+import type { FieldChange, PlannedStep, Recorded, Verdict } from '../kinds/kind.ts';
 import { documentJson } from '../schemas/parse.ts';
 import type { Ledger, ObjectRow, TombstoneRow } from '../state/ledger.ts';
 import type { DesiredObject } from './desired.ts';
@@ -14,6 +14,8 @@ import type { AnyChange, ObjectPlan } from './plan.ts';
 interface AppliedRecord {
   readonly spec: unknown;
   readonly needs: readonly RefKey[];
+  /** Under what it was last seen as declared (drift.ts); '' while a change is under way. */
+  readonly basis?: string;
 }
 
 export function recordedFrom(row: ObjectRow, ledger: Ledger, firstLookSinceBoot: boolean): Recorded {
@@ -101,8 +103,10 @@ export function openRuns(
   plans: readonly { readonly plan: ObjectPlan; readonly causes: Causes }[],
   closing: readonly { id: number; outcome: string; at: number }[],
   { now, retentionMs }: BurialTime,
+  unsettled: readonly ObjectRow[] = [],
 ): OpenedRun[] {
   return ledger.transaction(() => {
+    for (const row of unsettled) ledger.objects.put(row);
     for (const { id, outcome, at } of closing) ledger.intents.close(id, outcome, at);
     const opened: OpenedRun[] = [];
     for (const { plan, causes } of plans) {
@@ -117,7 +121,7 @@ export function openRuns(
         plan.steps.map((step) => ({
           uid: plan.recorded.uid,
           ref: plan.key,
-          change: describeIntent(plan, step.change, causes),
+          change: describeIntent(plan, step, causes),
           openedAt: now,
           revision: plan.desired?.revision ?? '',
         })),
@@ -138,12 +142,22 @@ export interface RecordedChange {
   readonly source?: string;
   /** The events that made us look. */
   readonly causes: readonly string[];
+  /** Nothing declared asked for it. */
+  readonly origin?: 'drift' | 'upkeep';
 }
 
-function describeIntent(plan: ObjectPlan, change: AnyChange, causes: Causes): string {
+function describeIntent(plan: ObjectPlan, { change, origin }: PlannedStep<AnyChange>, causes: Causes): string {
   const { verdict, summary, fields } = plan.kind.describe(change, plan.desired?.document.origin);
   const source = plan.desired?.source ?? plan.recorded.source;
-  return canonicalJson({ do: change.do, verdict, summary, fields, source, causes: causes.map(causeText) });
+  return canonicalJson({
+    do: change.do,
+    verdict,
+    summary,
+    fields,
+    source,
+    causes: causes.map(causeText),
+    ...(origin === undefined ? {} : { origin }),
+  });
 }
 
 export function parseRecordedChange(text: string): RecordedChange {
@@ -214,10 +228,22 @@ export function isNewlyApplied(row: ObjectRow, desired: DesiredObject): boolean 
   return !desired.kept && (row.appliedHash !== desired.specHash || row.protected !== desired.protect);
 }
 
-/** After a converged look: what was applied, from which revision. Returns the new row when something was written. */
-export function recordApplied(ledger: Ledger, row: ObjectRow, desired: DesiredObject, redacted: unknown): ObjectRow | undefined {
-  if (!isNewlyApplied(row, desired)) return undefined;
-  const record: AppliedRecord = { spec: redacted, needs: desired.needs.map((need) => refKey(need.ref)) };
+/** The row of an object that is about to be changed because of what is declared: what it was last seen as counts no more. */
+export function unsettledRow(row: ObjectRow): ObjectRow {
+  const applied = appliedOf(row);
+  return applied === undefined ? row : { ...row, applied: canonicalJson({ ...applied, basis: '' }) };
+}
+
+/** After a converged look: what was applied, from which revision and under which basis. Returns the new row when something was written. */
+export function recordApplied(
+  ledger: Ledger,
+  row: ObjectRow,
+  desired: DesiredObject,
+  redacted: unknown,
+  basis: { readonly known: string | undefined; readonly now: string },
+): ObjectRow | undefined {
+  if (desired.kept || (!isNewlyApplied(row, desired) && basis.known === basis.now)) return undefined;
+  const record: AppliedRecord = { spec: redacted, needs: desired.needs.map((need) => refKey(need.ref)), basis: basis.now };
   const next: ObjectRow = {
     ...row,
     applied: canonicalJson(record),

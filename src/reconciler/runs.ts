@@ -9,7 +9,7 @@ import type { Observed, PlannedStep } from '../kinds/kind.ts';
 import type { Ledger } from '../state/ledger.ts';
 import type { Executor, StepOutcome } from './execute.ts';
 import { type AnyChange, describe, type ObjectPlan } from './plan.ts';
-import { type BurialTime, openRuns, recordReplacement } from './recording.ts';
+import { type BurialTime, openRuns, recordReplacement, unsettledRow } from './recording.ts';
 import { changeEntry, type NewAuditEntry } from './audit-entries.ts';
 import { placeOf } from './locate.ts';
 import { retryDelayMs } from './retry.ts';
@@ -68,14 +68,23 @@ export class Runs {
   /** Writes intents and allocations of all plans in one transaction, then starts them. */
   launch(plans: readonly { readonly tracked: Tracked; readonly plan: ObjectPlan }[], observedAt: number): void {
     if (plans.length === 0) return;
+    const unsettled = plans.filter(
+      ({ tracked, plan }) => Boolean(tracked.drift.basis) && plan.steps.some(({ origin }) => origin === undefined),
+    );
+    const rows = unsettled.map(({ tracked }) => unsettledRow(tracked.row));
     this.#o.executor.boundary('ledger: before the intents');
     const opened = openRuns(
       this.#o.ledger,
       plans.map(({ tracked, plan }) => ({ plan, causes: tracked.trace.acted?.causes ?? [] })),
       this.#closing.splice(0),
       this.#burial(),
+      rows,
     );
     this.#o.executor.boundary('ledger: after the intents');
+    for (const [index, { tracked }] of unsettled.entries()) {
+      tracked.row = rows[index]!;
+      tracked.drift.settle('');
+    }
     for (const [index, { tracked, plan }] of plans.entries()) {
       const { intents, tombstone } = opened[index]!;
       if (tombstone !== undefined) tracked.recorded = { ...tracked.recorded, tombstone };
@@ -164,12 +173,13 @@ export class Runs {
 
   #stepEnded(tracked: Tracked, plan: ObjectPlan, index: number, intent: number, outcome: StepOutcome): void {
     const step = plan.steps[index]!;
-    const { verdict, summary } = describe(plan, step);
+    const { verdict, summary, fields } = describe(plan, step);
     const now = this.#o.clock.now();
     this.#close(intent, outcome.is === 'failed' ? outcome.error.code : outcome.is);
     const touchesPower = verdict !== 'live' && verdict !== 'repair';
     if (outcome.is === 'done') {
       if (purges(step.change)) this.#o.purged(step.change.purged);
+      if (step.origin === 'drift') tracked.drift.noteRepair(step.change.do, fields, now);
       const started = step.change.do === 'start';
       if (started) tracked.recorded = { ...tracked.recorded, startedAt: now };
       if (touchesPower) tracked.exitExpected = !started;

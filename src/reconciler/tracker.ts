@@ -9,6 +9,7 @@ import type { Problem } from '../schemas/problem.ts';
 import type { ObjectRow } from '../state/ledger.ts';
 import { type DesiredObject, problemText } from './desired.ts';
 import type { ByKey, ObjectPlan } from './plan.ts';
+import { DriftRecord } from './drift-record.ts';
 import { NO_TRACE, type Trace } from './trace.ts';
 
 export interface Tracked {
@@ -39,6 +40,8 @@ export interface Tracked {
   conditions: Map<ConditionType, Condition>;
   /** Its looks: why, and what came of them. */
   trace: Trace;
+  /** What of it differs on the host without being declared, and how often that was repaired. */
+  readonly drift: DriftRecord;
 }
 
 export class Tracker {
@@ -79,6 +82,7 @@ export class Tracker {
       nextRetry: undefined,
       conditions: new Map(),
       trace: NO_TRACE,
+      drift: new DriftRecord(row),
     };
     this.objects.set(key, tracked);
     this.undeclared.add(tracked);
@@ -199,7 +203,10 @@ export function updateConditions(tracked: Tracked, now: number): Condition[] {
     set('Ready', 'False', 'Reconciling', tracked.doing?.text ?? 'Changes are being applied.');
   }
   set('Reconciling', busy ? 'True' : 'False', busy ? 'ChangesPlanned' : 'UpToDate', plan?.waitsFor ?? '');
-  if (error !== undefined && tracked.retry !== 'backoff') set('Stalled', 'True', error.code, error.message);
+  const drifted = tracked.drift.condition();
+  set('Drifted', drifted.status, drifted.reason, drifted.message);
+  if (drifted.reason === 'Fight') set('Stalled', 'True', 'Fight', drifted.message);
+  else if (error !== undefined && tracked.retry !== 'backoff') set('Stalled', 'True', error.code, error.message);
   else if (textProblem !== '') set('Stalled', 'True', 'ManifestInvalid', `${textProblem} The last valid version stays in force.`);
   else if (plan?.desired === undefined && plan?.waitsFor !== undefined && plan.held.length > 0)
     set('Stalled', 'True', 'DeletionWaits', `Its deletion waits for ${plan.waitsFor}.`);
@@ -213,5 +220,7 @@ function summaryOf(tracked: Tracked): string {
   if (tracked.doing !== undefined && tracked.running) return tracked.doing.text;
   if (stalled?.status === 'True' && ready?.status === 'True') return `${ready.reason}; ${stalled.reason}: ${stalled.message}`;
   if (ready === undefined) return 'Not looked at yet';
+  const drifted = tracked.conditions.get('Drifted');
+  if (drifted?.reason === 'ReportOnly' && ready.status === 'True') return `${ready.reason}; drifted: ${drifted.message}`;
   return ready.message === '' ? ready.reason : `${ready.reason}: ${ready.message}`;
 }

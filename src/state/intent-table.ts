@@ -45,6 +45,7 @@ export function makeIntentTable(db: Database): IntentTable {
     `DELETE FROM intent WHERE uid = ?1 AND closed_at IS NOT NULL
        AND id <= (SELECT id FROM intent WHERE uid = ?1 AND closed_at IS NOT NULL ORDER BY id DESC LIMIT 1 OFFSET ${KEPT_INTENTS})`,
   );
+  const since = db.prepare<Stored>('SELECT * FROM intent WHERE opened_at >= ? ORDER BY id');
   const prune = db.prepare(
     `DELETE FROM intent WHERE id IN (
        SELECT id FROM (SELECT id, closed_at, row_number() OVER (PARTITION BY uid, closed_at IS NULL ORDER BY id DESC) AS place FROM intent)
@@ -76,6 +77,7 @@ export function makeIntentTable(db: Database): IntentTable {
     openIntents: () => open.all().map(row),
     history: (uid, limit) => history.all(uid, limit).map(row),
     historyOf: (ref, limit) => historyOf.all(ref, limit).map(row),
+    since: (at) => since.all(at).map(row),
     prune: (keep) => {
       db.atomically(() => {
         prune.run(keep);

@@ -75,6 +75,8 @@ export interface IntentTable {
   history(uid: string, limit: number): readonly IntentRow[];
   /** Newest first, of every object that had this name, also of those that are gone. */
   historyOf(ref: RefKey, limit: number): readonly IntentRow[];
+  /** Opened at that time or later, oldest first. */
+  since(at: number): readonly IntentRow[];
   /** Deletes closed intents beyond `keep` per object. */
   prune(keep: number): void;
 }

@@ -98,9 +98,21 @@ test('how often everything is looked at comes from the flag, then the config fil
     withConfig('resync: 10m', (file) => parse('--config', file, '--resync', '1h').resyncMs),
     3_600_000,
   );
-  refused('resync: 100ms', /from 1s to 7d/);
   refused('resync: 30d', /from 1s to 7d/);
   refused('resync: often', /duration/);
+});
+
+test('what is done about drift: flags, then sources, then the default', () => {
+  const { drift, driftDefault } = parse();
+  assert.deepEqual([...drift, driftDefault], ['repair']);
+  const config = 'drift: report\nsources: [{ name: a, directory: /a, drift: repair }, { name: b, directory: /b }]';
+  const file = withConfig(config, (path) => parse('--config', path));
+  assert.deepEqual([[...file.drift], file.driftDefault], [[['a', 'repair']], 'report']);
+  const flags = withConfig(config, (path) => parse('--config', path, '--drift', 'a=report', '--drift', 'repair', '--drift', 'api=report'));
+  assert.deepEqual([Object.fromEntries(flags.drift), flags.driftDefault], [{ a: 'report', api: 'report' }, 'repair']);
+  refused('drift: ignore', /one of repair, report/);
+  refused('sources: [{ name: a, directory: /a, drift: never }]', /one of repair, report/);
+  assert.throws(() => parse('--drift', 'none=report'), /not configured/);
 });
 
 test('what the config file cannot mean is refused', () => {

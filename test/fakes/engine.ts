@@ -66,6 +66,7 @@ export interface EngineOptions {
   readonly source?: MemorySource;
   readonly boundary?: Boundary;
   readonly bootId?: string;
+  readonly driftOf?: (source: string) => 'repair' | 'report';
   /** With `kinds`: real kinds over this host instead of fake ones over `world`. */
   readonly host?: Host;
   readonly kinds?: KindTable;
@@ -108,6 +109,7 @@ export class Engine {
       takenElsewhere: async () => () => new Set(),
       fingerprint: (secret) => `fingerprint ${hashOf(secret).slice(0, 8)}`,
       random: () => 0,
+      ...(options.driftOf === undefined ? {} : { driftOf: options.driftOf }),
     });
     this.control = new ReconcilerControl({
       reconciler: this.reconciler,

@@ -122,6 +122,7 @@ function fakeKind(world: FakeWorld, name: KindName, options: { onlyStarts?: bool
       }
       return { verdict: change.do === 'start' ? 'power' : change.do, summary: change.do, fields: [] };
     },
+    unasked: (change) => (change.do === 'start' ? 'policy' : undefined),
     waitsForNeeds: (change) => change.do === 'create' || change.do === 'start',
     condition: (_spec, actual) => ({ ready: actual.filled, reason: 'Active', message: '' }),
     details: (actual) => ({ value: actual.value }),

@@ -26,6 +26,7 @@ export const imageKind: Kind<ImageSpec, ImageActual, ImageChange> = {
   describe,
   deadlineMs: (change) => (change.do === 'create' ? BUILD_MS : REMOVE_MS),
   waitsForNeeds: () => false,
+  unasked: (change) => (change.do === 'release' ? 'upkeep' : undefined),
   condition,
   details,
   redact: (spec) => spec,

@@ -135,6 +135,8 @@ export const instanceKind: Kind<InstanceSpec, InstanceActual, InstanceChange> = 
   deadlineMs,
   waitsForNeeds,
   makes,
+  // When it is started again is up to its restart policy (power.ts).
+  unasked: (change) => (change.do === 'start' ? 'policy' : undefined),
   condition,
   details,
   redact,

@@ -1,13 +1,9 @@
 // When an instance that is stopped is started, and when it is left alone: restart policy, back-off, boots of the host. Pure.
+import { restartNotBefore } from '../../core/restart-backoff.ts';
 import type { ExitRecord } from '../../host/ports/lxc.ts';
 import type { Facts, Recorded } from '../kind.ts';
 import type { InstanceActual } from './actual.ts';
 import type { InstanceSpec } from './spec.ts';
-
-/** An exit counts towards the back-off for this long. */
-const WINDOW_MS = 600_000;
-/** By the number of exits within the window. The last one holds from there on. */
-const BACKOFF_S = [0, 1, 2, 4, 8, 16, 32, 60];
 
 export type StartDecision =
   | { readonly start: true; readonly because: string; readonly notBefore?: number }
@@ -62,10 +58,6 @@ export function isCleanExit(exit: ExitRecord): boolean {
 }
 
 function backoff(exits: readonly number[], now: number): { notBefore?: number } {
-  const last = exits.at(-1);
-  if (last === undefined) return {};
-  const recent = exits.filter((at) => last - at < WINDOW_MS).length;
-  const delayMs = BACKOFF_S[Math.min(recent, BACKOFF_S.length) - 1]! * 1000;
-  const notBefore = last + delayMs;
-  return notBefore > now ? { notBefore } : {};
+  const notBefore = restartNotBefore(exits, now);
+  return notBefore === undefined ? {} : { notBefore };
 }

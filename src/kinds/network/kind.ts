@@ -23,6 +23,7 @@ export const networkKind: Kind<NetworkSpec, NetworkActual, NetworkChange> = {
   apply: (host, ref, change, run) => applyWith(appliers, host, ref, change, run),
   describe,
   waitsForNeeds: (change) => change.do === 'create',
+  unasked: (change) => (change.do === 'startDhcp' && change.because === 'repair' ? 'ended' : undefined),
   condition,
   details,
   redact: (spec) => spec,

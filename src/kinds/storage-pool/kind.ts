@@ -27,6 +27,7 @@ export const storagePoolKind: Kind<StoragePoolSpec, StoragePoolActual, StoragePo
   describe,
   deadlineMs: () => LONG_MS,
   waitsForNeeds: () => false,
+  unasked: (change) => (change.do === 'dropImages' || change.do === 'purge' ? 'upkeep' : undefined),
   condition,
   details,
   tombstones: (actual) => actual.tombstones ?? [],

@@ -24,6 +24,14 @@ export function line(description: string, options: { examples?: string[]; minLen
   return Type.String({ minLength: 1, maxLength: 4096, ...options, pattern: LINE, description });
 }
 
+/** Of every kind that has effects on the host. It is the engine's: kinds do not resolve it, and changing it changes nothing on the host. */
+export const drift = Type.Optional(
+  Type.Enum(['repair', 'report'], {
+    description:
+      'What is done about changes that somebody else makes on the host: they are put right, or only reported. Default: as its source says, else `repair`.',
+  }),
+);
+
 export const metadataSchema = closed(
   {
     name: line('Name of the object; unique per kind and project.', { maxLength: 63 }),

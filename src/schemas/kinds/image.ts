@@ -1,6 +1,6 @@
 // Image: where an image comes from. Exactly one of build, file, url, simplestreams and oci (image-source.ts checks that).
 import { type Static, Type } from 'typebox';
-import { closed, LINE, line } from './common.ts';
+import { closed, drift, line, LINE } from './common.ts';
 
 const build = closed(
   {
@@ -55,7 +55,7 @@ const source = closed(
   'Where the image comes from: exactly one of `build` and `file`.',
 );
 
-export const imageSpecSchema = closed({ source }, 'What the image is made from.');
+export const imageSpecSchema = closed({ source, drift }, 'What the image is made from.');
 
 /** `spec` of a valid Image document. */
 export type ImageManifest = Static<typeof imageSpecSchema>;

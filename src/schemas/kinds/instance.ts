@@ -1,6 +1,6 @@
 // Instance: a system container. `config` and `devices` speak LXD; what LXD has no word for stands beside them.
 import { type Static, Type } from 'typebox';
-import { closed, configMap, deviceMap, line } from './common.ts';
+import { closed, configMap, deviceMap, drift, line } from './common.ts';
 import { updateSchema } from './update.ts';
 
 const dependency = closed(
@@ -47,6 +47,7 @@ export const instanceSpecSchema = closed(
     dependsOn: Type.Optional(Type.Array(dependency, { maxItems: 64, description: 'What has to be up before this instance is started.' })),
     restart: Type.Optional(restart),
     update: Type.Optional(updateSchema),
+    drift,
     protect: Type.Optional(Type.Boolean({ default: false, description: 'Refuse to delete it, also when its manifest is removed.' })),
   },
   'What the instance should be.',

@@ -1,6 +1,6 @@
 // NetworkACL: rules for traffic, in LXD's words.
 import { type Static, Type } from 'typebox';
-import { closed, configMap, stringMap } from './common.ts';
+import { closed, configMap, drift, stringMap } from './common.ts';
 
 const rules = (description: string) =>
   Type.Array(stringMap("One rule, with LXD's fields: action, source, destination, protocol, source_port, destination_port, state, ..."), {
@@ -13,6 +13,7 @@ export const networkAclSpecSchema = closed(
     ingress: Type.Optional(rules('Rules for traffic to the instance.')),
     egress: Type.Optional(rules('Rules for traffic from the instance.')),
     config: Type.Optional(configMap),
+    drift,
   },
   'What the list should hold.',
 );

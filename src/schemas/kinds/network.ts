@@ -1,6 +1,6 @@
 // Network: a bridge with addresses, DHCP, DNS and NAT.
 import { type Static, Type } from 'typebox';
-import { closed, configMap } from './common.ts';
+import { closed, configMap, drift } from './common.ts';
 
 export const NETWORK_TYPES = ['bridge', 'macvlan', 'sriov', 'physical', 'ovn'] as const;
 
@@ -8,6 +8,7 @@ export const networkSpecSchema = closed(
   {
     type: Type.Optional(Type.Enum([...NETWORK_TYPES], { default: 'bridge', description: 'Only `bridge` in this release.' })),
     config: Type.Optional(configMap),
+    drift,
   },
   'What the network should be.',
 );

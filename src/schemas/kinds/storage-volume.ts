@@ -1,6 +1,6 @@
 // StorageVolume: a volume of a pool that outlives the instances it is attached to.
 import { type Static, Type } from 'typebox';
-import { closed, configMap, line } from './common.ts';
+import { closed, configMap, drift, line } from './common.ts';
 
 export const storageVolumeSpecSchema = closed(
   {
@@ -12,6 +12,7 @@ export const storageVolumeSpecSchema = closed(
       }),
     ),
     config: Type.Optional(configMap),
+    drift,
   },
   'What the volume should be.',
 );
