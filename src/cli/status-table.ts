@@ -49,7 +49,9 @@ function messageOf(status: ObjectStatus, ready: string): string {
   }
   if (isStalled(status)) return condition(status, 'Stalled')?.message || status.error?.message || ready;
   if (!isReady(status) && status.error !== undefined) return status.error.message;
-  return ready;
+  const drifted = condition(status, 'Drifted');
+  // While it is being put right there is nothing to read.
+  return drifted?.status === 'True' && drifted.reason === 'ReportOnly' ? `Drifted: ${drifted.message}` : ready;
 }
 
 /** `lockstepd 0.1.0, pid 42, up 3m, ready: 5 of 6 objects are ready` */

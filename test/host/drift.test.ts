@@ -4,7 +4,9 @@ import assert from 'node:assert/strict';
 import { appendFileSync, existsSync, globSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { cgroupDir, nftTable } from '../../src/core/names.ts';
+import type { Condition } from '../../src/core/object-status.ts';
 import { mustRun, run } from '../../src/host/run/run.ts';
 import { findInit, initPid, procFile } from './guest.ts';
 import { needsRoot, slowness, startHost, type TestHost } from './harness.ts';
@@ -117,17 +119,41 @@ const FACTS: Readonly<Record<string, Facts>> = {
   },
   cgroups: {
     'a changed limit': (host) => control(knob(host, 'limited', 'memory.max', 'memory.limit_in_bytes'), String(48 * 1024 * 1024)),
+    'another changed limit': (host) => control(knob(host, 'limited', 'pids.max'), '77'),
     'a frozen instance': (host) => {
-      const path = knob(host, 'web', 'freezer.state', 'cgroup.freeze');
+      const path = knob(host, 'limited', 'freezer.state', 'cgroup.freeze');
       return control(path, path.endsWith('freezer.state') ? 'FROZEN' : '1');
     },
   },
 };
 
+/** What can be spoilt all at once. */
+const TEN = [
+  'a killed init',
+  'a changed MTU',
+  'a flushed table',
+  'a killed dnsmasq',
+  'a rewritten lxc config',
+  'a removed record',
+  'a removed list of static leases',
+  'an unmounted pool',
+  'a changed limit',
+  'another changed limit',
+] as const;
+
+function world(host: TestHost): string {
+  return foundation(host.prefix) + instance('web') + instance('limited', LIMITED) + instance('still', 'state: Stopped');
+}
+
+async function conditionOf(host: TestHost, name: string, type: string): Promise<Condition | undefined> {
+  const { objects } = await host.status();
+  return objects.find(({ ref }) => ref.name === name)?.conditions.find((one) => one.type === type);
+}
+
 describe('drift', { skip: needsRoot }, () => {
   test('each family of events by itself repairs what it tells of', { timeout: TIMEOUT }, async (t) => {
     await using host = await startHost(t, { start: false, flags: RESYNC });
-    host.write('a.yaml', foundation(host.prefix) + instance('web') + instance('limited', LIMITED) + instance('still', 'state: Stopped'));
+    host.write('a.yaml', world(host));
     await host.start();
     await host.waitReady();
     for (const [family, facts] of Object.entries(FACTS)) {
@@ -144,5 +170,70 @@ describe('drift', { skip: needsRoot }, () => {
         });
       }
     }
+
+    await t.test('without events nothing is seen, and one look at everything finds ten facts', async () => {
+      await host.stop();
+      await host.start({ LOCKSTEP_EVENTS: 'none' });
+      await host.eventually('it has looked at everything', async () => (await host.status()).settled);
+      const makers = Object.assign({}, ...Object.values(FACTS)) as Facts;
+      const facts = TEN.map((what) => ({ what, ...makers[what]!(host) }));
+      for (const { spoil } of facts) await spoil();
+      await sleep(1000);
+      for (const { what, holds } of facts) assert.equal(await holds(), false, `${what} is not seen`);
+      await host.sync();
+      for (const { what, holds } of facts) await host.eventually(`${what} is put right`, holds, 10_000);
+    });
+
+    await t.test('and the interval comes by itself', async () => {
+      await host.stop();
+      host.spawnDaemon({ LOCKSTEP_EVENTS: 'none' }, ['--resync', '2s']);
+      await host.eventually('it has looked at everything', async () => (await host.status()).settled);
+      const fact = FACTS['processes']!['a killed init']!(host);
+      await fact.spoil();
+      await host.eventually('it runs again', () => fact.holds(), 5000);
+    });
+  });
+
+  test('is only reported where that is declared; a fight is stopped and told', { timeout: TIMEOUT }, async (t) => {
+    await using host = await startHost(t, { start: false, flags: RESYNC });
+    const limited = (more = ''): string => instance('limited', `${LIMITED.replace(' }', `${more} }`)}, drift: report`);
+    host.write('a.yaml', foundation(host.prefix) + instance('fought', LIMITED));
+    host.write('b.yaml', limited());
+    await host.start();
+    await host.waitReady();
+
+    await t.test('report', async () => {
+      const path = knob(host, 'limited', 'pids.max');
+      writeFileSync(path, '50');
+      await host.eventually('it is reported', async () => (await conditionOf(host, 'limited', 'Drifted'))?.status === 'True', 1000);
+      assert.match((await conditionOf(host, 'limited', 'Drifted'))!.message, /^Pids\.max is 50 instead of 100\. It is only reported\.$/);
+      await host.sync();
+      assert.equal(readFileSync(path, 'utf8'), '50\n');
+      assert.equal((await host.status()).settled, true, 'it works, and nothing is planned');
+      assert.match((await host.lockstep('status')).stdout, /limited.*drifted.*pids\.max is 50/i);
+      host.write('b.yaml', limited(', limits.cpu.priority: "5"'));
+      await host.eventually('a change of its manifest is applied', () => readFileSync(path, 'utf8') === '100\n');
+      await host.eventually('and ends the drift', async () => (await conditionOf(host, 'limited', 'Drifted'))?.status === 'False');
+    });
+
+    await t.test('fight', async () => {
+      const path = knob(host, 'fought', 'pids.max');
+      for (let flip = 1; flip <= 3; flip++) {
+        writeFileSync(path, '50');
+        await host.eventually(`repair ${flip}`, () => readFileSync(path, 'utf8') === '100\n', REPAIRED_MS);
+        await host.eventually('it is Ready', async () => (await host.status()).settled);
+      }
+      writeFileSync(path, '50');
+      await host.eventually('the fight is told', async () => (await conditionOf(host, 'fought', 'Stalled'))?.reason === 'Fight', 1000);
+      await host.restart();
+      await host.eventually('it is known after a restart', async () => (await conditionOf(host, 'fought', 'Stalled'))?.reason === 'Fight');
+      assert.equal(readFileSync(path, 'utf8'), '50\n');
+      const told = (await host.lockstep('events', '-o', 'json')).stdout;
+      assert.equal(told.split('FightDetected').length - 1, 2, 'once by each daemon');
+      assert.match(
+        told,
+        /something outside of Lockstep keeps changing what source \\"main\\" \([^)]*a\.yaml:\d+\) declares: pids\.max is 50 instead of 100/,
+      );
+    });
   });
 });

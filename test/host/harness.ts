@@ -285,6 +285,9 @@ async function removeLeftovers(): Promise<void> {
   for (const name of readdirSync(BASE)) {
     const [, pid, prefix] = ROOT_NAME.exec(name) ?? [];
     if (pid === undefined || prefix === undefined || existsSync(`/proc/${pid}`)) continue;
-    await removeTraces({ prefix, roots: [join(BASE, name)] });
+    // A mount namespace of somebody else's can keep a dead run's pool in use: that is no failure of the test that begins now.
+    await removeTraces({ prefix, roots: [join(BASE, name)] }).catch((error: unknown) =>
+      console.warn(`${name} is left over: ${String(error)}`),
+    );
   }
 }
