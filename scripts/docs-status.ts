@@ -1,7 +1,8 @@
-// The reference page of conditions: types, reasons, error codes and causes, from the tables in src/core.
+// The reference pages of conditions (types, reasons, error codes, causes) and metrics, from the tables in src/core and src/status.
 import { CAUSES } from '../src/core/cause.ts';
 import { ERRORS, type RetryClass } from '../src/core/errors.ts';
 import { REASONS } from '../src/core/reasons.ts';
+import { METRICS } from '../src/status/metric-table.ts';
 
 const RETRY: Readonly<Record<RetryClass, string>> = {
   backoff: 'by itself, after 1 s, 2 s, 4 s ... 5 min',
@@ -48,4 +49,36 @@ export function conditionsPage(): string {
     ...causes,
     '',
   ].join('\n');
+}
+
+const METRICS_HEAD = `<!-- Made by \`npm run docs\` from src/status/metric-table.ts. Change it there. -->
+# Metrics
+
+\`GET /metrics\` on the daemon's socket, in the text format of Prometheus. Labels never hold names of objects, so the number of series does not
+grow with them; of more than 100 sources, those beyond the first by name are told together as \`(others)\`.
+
+\`\`\`sh
+curl --unix-socket /run/lockstep/lockstep.sock http://lockstep/metrics
+\`\`\`
+
+| metric | type | unit | labels | what it is |
+|---|---|---|---|---|
+`;
+
+const WORTH_AN_ALERT = `
+## Worth an alert
+
+- \`lockstep_objects{condition="Stalled",status="True"} > 0\`: something does not go on by itself (\`lockstep status\`, \`lockstep why\`).
+- \`lockstep_source_age_seconds > 900\` or \`lockstep_source_failing == 1\` for a while: manifests are not followed any more.
+- \`lockstep_confirmations_waiting > 0\`: deletions wait for a person.
+- \`lockstep_objects{condition="Ready",status!="True"} > 0\` for longer than a start takes.
+- \`nodejs_eventloop_lag_max_seconds > 1\`: the daemon has too much to do, or the host too little to give.
+`;
+
+export function metricsPage(): string {
+  const rows = Object.entries(METRICS).map(([name, { type, unit, labels, help }]) => {
+    const names = labels.map((label) => `\`${label}\``).join(' ');
+    return `| \`${name}\` | ${type} | ${unit === 'none' ? '' : unit} | ${names} | ${help} |`;
+  });
+  return [METRICS_HEAD.trimEnd(), ...rows, WORTH_AN_ALERT].join('\n');
 }

@@ -6,12 +6,13 @@ import { PlanReportSchema } from '../src/api/schemas.ts';
 import { ALL_KINDS } from '../src/schemas/kinds/table.ts';
 import { editorSchema, editorSchemaOf } from '../src/schemas/editor-schema.ts';
 import { referencePages } from '../src/schemas/reference.ts';
-import { conditionsPage } from './docs-status.ts';
+import { conditionsPage, metricsPage } from './docs-status.ts';
 
 /** Content by path below docs/reference/. */
 export function generatedReference(): ReadonlyMap<string, string> {
   const files = new Map(referencePages());
   files.set('conditions.md', conditionsPage());
+  files.set('metrics.md', metricsPage());
   files.set('schema/lockstep.schema.json', toText(editorSchema()));
   for (const kind of ALL_KINDS) files.set(`schema/${kind.toLowerCase()}.schema.json`, toText(editorSchemaOf(kind)));
   files.set('schema/plan.schema.json', toText(planSchema()));

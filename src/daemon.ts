@@ -41,6 +41,7 @@ import { Executor } from './reconciler/execute.ts';
 import { Explainer } from './reconciler/explain.ts';
 import { faultsFromEnvironment } from './reconciler/fault.ts';
 import { Reconciler } from './reconciler/loop.ts';
+import { metricsReading } from './reconciler/metrics-reading.ts';
 import { objectUid } from './reconciler/recording.ts';
 import { SourceSet } from './reconciler/source-set.ts';
 import { DirectorySource } from './sources/directory.ts';
@@ -50,6 +51,7 @@ import { GitSource } from './sources/git/source.ts';
 import { StoredSource, storedFile } from './sources/stored.ts';
 import type { Ledger } from './state/ledger.ts';
 import { makeFingerprint } from './state/fingerprint.ts';
+import { ledgerBytes } from './state/open.ts';
 import { EventBus } from './status/event-bus.ts';
 import { Metrics, type MetricsReading } from './status/metrics.ts';
 
@@ -131,7 +133,11 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
     workWidth: Math.max(8, 2 * cores),
     startWidth: Math.min(16, 2 + 4 * cores),
   });
-  const metrics = new Metrics({ version, startedAt: clock.now(), read: () => metricsReading(control, executor) });
+  const readMetrics = (): MetricsReading => ({
+    ...metricsReading({ reconciler, sources, ledger, queues: () => executor.queues() }),
+    ledgerBytes: ledgerBytes(paths.ledger),
+  });
+  const metrics = new Metrics({ version, startedAt: clock.now(), read: readMetrics });
   undo.defer(() => metrics.close());
   const reconciler: Reconciler = new Reconciler({
     metrics,
@@ -278,15 +284,6 @@ async function takenElsewhere(
 async function hostSubnets(view: CachedHostView): Promise<ReadonlySet<string>> {
   const { links, routes } = await view.links();
   return new Set([...routes, ...[...links.values()].flatMap((link) => link.addresses)]);
-}
-
-function metricsReading(control: ReconcilerControl, executor: Executor): MetricsReading {
-  const { objects, sources } = control.status();
-  return {
-    objects,
-    sources: sources.map(({ name, lastRead, problems }) => ({ name, lastRead, problems: problems.length })),
-    queues: executor.queues(),
-  };
 }
 
 function* vethOwners({ tracker }: Reconciler): Iterable<VethOwner> {

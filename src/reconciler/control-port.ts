@@ -4,7 +4,7 @@ import type { Clock } from '../core/clock.ts';
 import { AppError } from '../core/errors.ts';
 import type { EventSink } from '../core/events.ts';
 import { canonicalJson } from '../core/hash.ts';
-import { isReady, type ObjectStatus } from '../core/object-status.ts';
+import { isReady } from '../core/object-status.ts';
 import { isKindName, parseRefKey, refKey, type ResourceRef, refText } from '../core/ref.ts';
 import type { Host } from '../host/ports/host.ts';
 import type { KindTable } from '../kinds/kind.ts';
@@ -74,7 +74,7 @@ export class ReconcilerControl implements Control {
       .map((tracked) => reconciler.tracker.status(tracked))
       .toSorted((a, b) => (refKey(a.ref) < refKey(b.ref) ? -1 : 1));
     const confirmations = new Confirmer(this.#o).waiting();
-    const sources = this.#sources(objects);
+    const sources = this.#sources();
     const sound = sources.every((source) => source.error === undefined && !source.problems.some((problem) => problem.severity === 'error'));
     return {
       ...about,
@@ -279,26 +279,25 @@ export class ReconcilerControl implements Control {
     return [...this.#inputs().filter((input) => input.name !== source), { name: source, snapshot }];
   }
 
-  #sources(objects: readonly ObjectStatus[]): SourceStatus[] {
-    const counts = Map.groupBy(objects, (object) => object.source);
-    const { problems } = this.#o.reconciler.intake.desired;
+  #sources(): SourceStatus[] {
+    const { intake, tracker } = this.#o.reconciler;
+    const problems = intake.problemsBySource();
     const forgotten = new Set(this.#o.ledger.forgotten.all().map((one) => one.name));
     const known = this.#o.sources.entries.map(({ source, snapshot, error, lastRead }): SourceStatus => {
-      const files = new Set(snapshot?.files.map((file) => file.path));
       return {
         name: source.name,
         location: source.location,
         state: forgotten.has(source.name) ? 'forgotten' : snapshot?.stored === true ? 'stored' : 'read',
         revision: snapshot?.revision,
-        objects: counts.get(source.name)?.length ?? 0,
-        problems: problems.filter((problem) => files.has(problem.file)),
+        objects: tracker.owned(source.name),
+        problems: problems.get(source.name) ?? [],
         error,
         lastRead: source.checkedAt ?? lastRead,
       };
     });
     const gone = this.#deletions.unconfigured().map((name): SourceStatus => {
       const rest = { revision: undefined, problems: [], error: undefined, lastRead: undefined };
-      return { name, location: '', state: 'unconfigured', objects: counts.get(name)?.length ?? 0, ...rest };
+      return { name, location: '', state: 'unconfigured', objects: tracker.owned(name), ...rest };
     });
     return [...known, ...gone];
   }

@@ -6,6 +6,7 @@ import { hashOf, uuidv7 } from '../core/hash.ts';
 import { type RefKey, refKey } from '../core/ref.ts';
 import { inSlices, type Sliced } from '../core/slices.ts';
 import type { KindTable } from '../kinds/kind.ts';
+import type { Problem } from '../schemas/problem.ts';
 import type { Ledger } from '../state/ledger.ts';
 import {
   type DesiredCache,
@@ -41,9 +42,24 @@ export class Intake {
   desired: DesiredState = NOTHING_DESIRED;
   readonly #o: IntakeOptions;
   #problemsHash = '';
+  #problems: { readonly of: DesiredState; readonly bySource: ReadonlyMap<string, readonly Problem[]> } | undefined;
 
   constructor(options: IntakeOptions) {
     this.#o = options;
+  }
+
+  /** Problems in the files of each source that has any. Worked out once for each desired state. */
+  problemsBySource(): ReadonlyMap<string, readonly Problem[]> {
+    if (this.#problems?.of !== this.desired) {
+      const byFile = Map.groupBy(this.desired.problems, (problem) => problem.file);
+      const bySource = new Map<string, readonly Problem[]>();
+      for (const { source, snapshot } of byFile.size === 0 ? [] : this.#o.sources.entries) {
+        const own = (snapshot?.files ?? []).flatMap((file) => byFile.get(file.path) ?? []);
+        if (own.length > 0) bySource.set(source.name, own);
+      }
+      this.#problems = { of: this.desired, bySource };
+    }
+    return this.#problems.bySource;
   }
 
   /** Recomputes desired state and brings ledger rows and tracked objects in line with it. What is still declared the same costs nothing. */

@@ -31,12 +31,14 @@ import { Intake } from './intake.ts';
 import { observe, observeAll } from './observe.ts';
 import { type BaseFacts, type ByKey, type ObjectPlan, plan, planInSlices, type PlanInput } from './plan.ts';
 import { appliedOf, forgetObject, forgetTombstone, isNewlyApplied, recordApplied, recordedFrom } from './recording.ts';
+import type { ReconcilerMetrics } from './reconciler-metrics.ts';
+import { reportConditions } from './report-conditions.ts';
 import { holdBack } from './retry.ts';
 import { Runs } from './runs.ts';
 import type { SourceSet } from './source-set.ts';
 import { takeUpLedger } from './take-up.ts';
 import { dueCause, traceLook } from './trace.ts';
-import { type Tracked, Tracker, updateConditions } from './tracker.ts';
+import { type Tracked, Tracker } from './tracker.ts';
 
 /**
  * Rounds are this far apart at least, and as far as the last one took: what happens together is looked at together, and however many
@@ -69,12 +71,6 @@ export interface ReconcilerOptions extends FactsOptions {
   readonly version?: string;
   /** Whether drift of a source's objects is repaired, where they do not say. Default: it is. */
   readonly driftOf?: (source: string) => DriftMode;
-}
-
-export interface ReconcilerMetrics {
-  /** Returns what is to be called at the round's end with the number of changes planned. */
-  roundBegan(): (planned: number) => void;
-  changeEnded(kind: string, change: string, outcome: string, seconds: number): void;
 }
 
 type RoundKey = RefKey | 'round';
@@ -168,6 +164,10 @@ export class Reconciler {
     const patience = AbortSignal.timeout(patienceMs);
     if (!on) return;
     while (this.#runs.count > 0 && !patience.aborted) await this.changed(patience);
+  }
+
+  get waitingToBeLookedAt(): number {
+    return this.#dirty.size;
   }
 
   /** Nothing runs and nothing is about to be looked at. */
@@ -450,11 +450,7 @@ export class Reconciler {
   }
 
   #reportCondition(tracked: Tracked, now: number): void {
-    for (const { type, status, reason, message } of updateConditions(tracked, now)) {
-      if (type !== 'Ready') continue;
-      const severity = status === 'True' || tracked.error === undefined ? 'info' : 'warning';
-      this.#o.events.emit({ type: 'condition', severity, ref: tracked.ref, reason, message, data: { ready: status } });
-    }
+    reportConditions(tracked, now, this.#o);
   }
 
   #forget(tracked: Tracked, now: number): void {

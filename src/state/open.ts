@@ -74,6 +74,11 @@ export function setAsideCorruptLedger(path: string): string {
   return aside;
 }
 
+/** Bytes on disk of the ledger and its write-ahead log. */
+export function ledgerBytes(path: string): number {
+  return SUFFIXES.reduce((sum, suffix) => sum + (statSync(path + suffix, { throwIfNoEntry: false })?.size ?? 0), 0);
+}
+
 function prepareFile(path: string, migrations: readonly Migration[]): void {
   try {
     if (!existsSync(path)) create(path, migrations);

@@ -1,14 +1,36 @@
 // What is counted and measured, for Prometheus. Callers use plain methods; prom-client (a tenth of a second to import) is loaded at the
 // first scrape, or when much has been counted before one.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import type { ObjectStatus } from '../core/object-status.ts';
 import type { Prometheus } from './prometheus.ts';
+
+export interface ObjectCount {
+  readonly kind: string;
+  readonly condition: string;
+  readonly status: string;
+  readonly count: number;
+}
+
+export interface SourceReading {
+  readonly name: string;
+  /** Epoch ms of the last successful look. */
+  readonly lastRead: number | undefined;
+  /** Epoch ms since when its revision is in force. */
+  readonly since: number | undefined;
+  /** It cannot be read as it is now. */
+  readonly failing: boolean;
+  readonly problems: number;
+  readonly objects: number;
+}
 
 /** Read at each scrape; nothing of it is kept. */
 export interface MetricsReading {
-  readonly objects: readonly ObjectStatus[];
-  readonly sources: readonly { readonly name: string; /** Epoch ms. */ readonly lastRead: number | undefined; readonly problems: number }[];
+  readonly objects: readonly ObjectCount[];
+  readonly sources: readonly SourceReading[];
   readonly queues: readonly { readonly name: string; readonly running: number; readonly waiting: number }[];
+  readonly confirmations: number;
+  readonly auditEntries: number;
+  /** Undefined where there is no file. */
+  readonly ledgerBytes?: number | undefined;
 }
 
 export interface MetricsOptions {
@@ -50,6 +72,11 @@ export class Metrics {
   /** One change was carried out. `outcome`: `done`, `waiting`, or an error code. */
   changeEnded(kind: string, change: string, outcome: string, seconds: number): void {
     this.#record((prometheus) => prometheus.change(kind, change, outcome, seconds));
+  }
+
+  /** An object that had drifted is as declared again, so long after that was seen. */
+  driftEnded(kind: string, seconds: number): void {
+    this.#record((prometheus) => prometheus.driftEnded(kind, seconds));
   }
 
   /** Text in Prometheus' exposition format. */

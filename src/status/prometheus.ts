@@ -1,60 +1,41 @@
-// The metrics themselves, in prom-client. Loaded by metrics.ts only when somebody asks. Labels are kinds, conditions and names of
-// changes, sources and queues: never names of objects, so that their number stays small.
+// The metrics of metric-table.ts in prom-client. Loaded by metrics.ts only when somebody asks.
 import { readdir } from 'node:fs/promises';
 import type { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { MetricsOptions, MetricsReading } from './metrics.ts';
+import { METRICS, type MetricName } from './metric-table.ts';
+import type { MetricsOptions, MetricsReading, SourceReading } from './metrics.ts';
 
 type DelayHistogram = ReturnType<typeof monitorEventLoopDelay>;
+type Name<Type extends string> = { [Key in MetricName]: (typeof METRICS)[Key]['type'] extends Type ? Key : never }[MetricName];
+type Label<Key extends MetricName> = (typeof METRICS)[Key]['labels'][number];
+
+/** Anybody who may apply can name new stored sources: those beyond the first few are told together. */
+const MOST_SOURCES = 100;
+const OTHER_SOURCES = '(others)';
 
 export class Prometheus {
   readonly #registry = new Registry();
+  readonly #gauges = new Map<string, Gauge>();
   readonly #delay: DelayHistogram;
   readonly #delayIntervalMs: number;
-  readonly #startedAt: number;
 
-  readonly #rounds = new Histogram({
-    name: 'lockstep_reconcile_duration_seconds',
-    help: 'Time from the beginning of a round to its plan.',
-    buckets: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
-    registers: [this.#registry],
-  });
+  readonly #rounds = this.#histogram('lockstep_reconcile_duration_seconds');
+  readonly #changes = this.#histogram('lockstep_change_duration_seconds');
+  readonly #drift = this.#histogram('lockstep_drift_duration_seconds');
   readonly #planned = new Counter({
     name: 'lockstep_planned_changes_total',
-    help: 'Changes planned by all rounds.',
+    help: METRICS.lockstep_planned_changes_total.help,
     registers: [this.#registry],
   });
-  readonly #changes = new Histogram({
-    name: 'lockstep_change_duration_seconds',
-    help: 'Time to carry out one change, by kind, change and outcome.',
-    labelNames: ['kind', 'change', 'outcome'] as const,
-    buckets: [0.005, 0.025, 0.1, 0.5, 1, 5, 30, 120, 600],
-    registers: [this.#registry],
-  });
-  readonly #objects = this.#gauge('lockstep_objects', 'Objects by kind, condition and its status.', ['kind', 'condition', 'status']);
-  readonly #running = this.#gauge('lockstep_queue_running', 'Changes being carried out, by queue.', ['queue']);
-  readonly #queued = this.#gauge('lockstep_queue_waiting', 'Changes waiting for a slot, by queue.', ['queue']);
-  readonly #sourceAge = this.#gauge('lockstep_source_age_seconds', 'Time since the source was last read.', ['source']);
-  readonly #sourceProblems = this.#gauge('lockstep_source_problems', 'Problems in the manifests of the source.', ['source']);
-  readonly #info = this.#gauge('lockstep_build_info', 'Always 1; the versions are labels.', ['version', 'node']);
-  readonly #started = this.#gauge('process_start_time_seconds', 'Start of the daemon since the epoch.', []);
-  readonly #cpu = this.#gauge('process_cpu_seconds_total', 'User and system CPU time spent.', []);
-  readonly #resident = this.#gauge('process_resident_memory_bytes', 'Resident memory.', []);
-  readonly #fds = this.#gauge('process_open_fds', 'Open file descriptors.', []);
-  readonly #heap = this.#gauge('nodejs_heap_size_used_bytes', 'JavaScript heap in use.', []);
-  readonly #lag = this.#gauge('nodejs_eventloop_lag_seconds', 'Delay of the event loop at this scrape.', []);
-  readonly #lagMax = this.#gauge('nodejs_eventloop_lag_max_seconds', 'Longest delay during rounds since the last scrape.', []);
-  readonly #lagP99 = this.#gauge(
-    'nodejs_eventloop_lag_p99_seconds',
-    '99th percentile of the delay during rounds since the last scrape.',
-    [],
-  );
 
   constructor(options: Pick<MetricsOptions, 'version' | 'startedAt'>, delay: DelayHistogram, delayIntervalMs: number) {
     this.#delay = delay;
     this.#delayIntervalMs = delayIntervalMs;
-    this.#startedAt = options.startedAt;
-    this.#info.set({ version: options.version, node: process.version }, 1);
+    for (const [name, { type, help, labels }] of Object.entries(METRICS)) {
+      if (type === 'gauge') this.#gauges.set(name, new Gauge({ name, help, labelNames: labels, registers: [this.#registry] }));
+    }
+    this.#set('lockstep_build_info', { version: options.version, node: process.version }, 1);
+    this.#set('process_start_time_seconds', {}, options.startedAt / 1000);
   }
 
   round(seconds: number, planned: number): void {
@@ -66,39 +47,49 @@ export class Prometheus {
     this.#changes.observe({ kind, change, outcome }, seconds);
   }
 
+  driftEnded(kind: string, seconds: number): void {
+    this.#drift.observe({ kind }, seconds);
+  }
+
   async text(reading: MetricsReading, lagSeconds: number): Promise<string> {
     this.#setState(reading);
     await this.#setProcess(lagSeconds);
     return await this.#registry.metrics();
   }
 
-  #setState({ objects, sources, queues }: MetricsReading): void {
+  #setState({ objects, sources, queues, confirmations, auditEntries, ledgerBytes }: MetricsReading): void {
     // Reset first: what is gone (the last object of a kind, a forgotten source) must not keep its old value.
-    for (const gauge of [this.#objects, this.#running, this.#queued, this.#sourceAge, this.#sourceProblems]) gauge.reset();
-    for (const { ref, conditions } of objects) {
-      for (const { type, status } of conditions) this.#objects.inc({ kind: ref.kind, condition: type, status });
-    }
+    for (const [name, gauge] of this.#gauges) if (/^lockstep_(?:objects|queue|source)/.test(name)) gauge.reset();
+    for (const { count, ...labels } of objects) this.#set('lockstep_objects', labels, count);
     for (const { name, running, waiting } of queues) {
-      this.#running.set({ queue: name }, running);
-      this.#queued.set({ queue: name }, waiting);
+      this.#set('lockstep_queue_running', { queue: name }, running);
+      this.#set('lockstep_queue_waiting', { queue: name }, waiting);
     }
-    for (const { name, lastRead, problems } of sources) {
-      if (lastRead !== undefined) this.#sourceAge.set({ source: name }, Math.max(0, (Date.now() - lastRead) / 1000));
-      this.#sourceProblems.set({ source: name }, problems);
-    }
+    for (const source of boundedSources(sources)) this.#setSource(source);
+    this.#set('lockstep_confirmations_waiting', {}, confirmations);
+    this.#set('lockstep_audit_entries', {}, auditEntries);
+    if (ledgerBytes !== undefined) this.#set('lockstep_ledger_size_bytes', {}, ledgerBytes);
+  }
+
+  #setSource({ name: source, lastRead, since, failing, problems, objects }: SourceReading): void {
+    const now = Date.now();
+    if (lastRead !== undefined) this.#set('lockstep_source_age_seconds', { source }, Math.max(0, (now - lastRead) / 1000));
+    if (since !== undefined) this.#set('lockstep_source_revision_age_seconds', { source }, Math.max(0, (now - since) / 1000));
+    this.#set('lockstep_source_failing', { source }, failing ? 1 : 0);
+    this.#set('lockstep_source_problems', { source }, problems);
+    this.#set('lockstep_source_objects', { source }, objects);
   }
 
   async #setProcess(lagSeconds: number): Promise<void> {
     const { user, system } = process.cpuUsage();
     const { rss, heapUsed } = process.memoryUsage();
-    this.#started.set(this.#startedAt / 1000);
-    this.#cpu.set((user + system) / 1e6);
-    this.#resident.set(rss);
-    this.#heap.set(heapUsed);
-    this.#fds.set((await readdir('/proc/self/fd')).length);
-    this.#lag.set(lagSeconds);
-    this.#lagMax.set(this.#delaySeconds(this.#delay.max));
-    this.#lagP99.set(this.#delaySeconds(this.#delay.percentile(99)));
+    this.#set('process_cpu_seconds_total', {}, (user + system) / 1e6);
+    this.#set('process_resident_memory_bytes', {}, rss);
+    this.#set('nodejs_heap_size_used_bytes', {}, heapUsed);
+    this.#set('process_open_fds', {}, (await readdir('/proc/self/fd')).length);
+    this.#set('nodejs_eventloop_lag_seconds', {}, lagSeconds);
+    this.#set('nodejs_eventloop_lag_max_seconds', {}, this.#delaySeconds(this.#delay.max));
+    this.#set('nodejs_eventloop_lag_p99_seconds', {}, this.#delaySeconds(this.#delay.percentile(99)));
     this.#delay.reset();
   }
 
@@ -107,7 +98,31 @@ export class Prometheus {
     return this.#delay.count === 0 ? 0 : Math.max(0, nanoseconds / 1e9 - this.#delayIntervalMs / 1000);
   }
 
-  #gauge<Label extends string>(name: string, help: string, labelNames: Label[]): Gauge<Label> {
-    return new Gauge({ name, help, labelNames, registers: [this.#registry] });
+  #set<Key extends Name<'gauge'>>(name: Key, labels: Readonly<Record<Label<Key>, string>>, value: number): void {
+    this.#gauges.get(name)!.set(labels, value);
   }
+
+  #histogram<Key extends Name<'histogram'>>(name: Key): Histogram<Label<Key>> {
+    const { help, labels, buckets } = METRICS[name];
+    return new Histogram<Label<Key>>({ name, help, labelNames: [...labels], buckets: [...buckets], registers: [this.#registry] });
+  }
+}
+
+/** Beyond the first by name: the oldest age, and the sums. */
+function boundedSources(sources: readonly SourceReading[]): readonly SourceReading[] {
+  if (sources.length <= MOST_SOURCES) return sources;
+  const sorted = sources.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const others = sorted.slice(MOST_SOURCES).reduce((all, one) => ({
+    name: OTHER_SOURCES,
+    lastRead: earliest(all.lastRead, one.lastRead),
+    since: earliest(all.since, one.since),
+    failing: all.failing || one.failing,
+    problems: all.problems + one.problems,
+    objects: all.objects + one.objects,
+  }));
+  return [...sorted.slice(0, MOST_SOURCES), { ...others, name: OTHER_SOURCES }];
+}
+
+function earliest(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
 }

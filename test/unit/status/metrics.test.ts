@@ -1,21 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ObjectStatus } from '../../../src/core/object-status.ts';
-import { makeRef } from '../../../src/core/ref.ts';
-import { Metrics, type MetricsReading } from '../../../src/status/metrics.ts';
+import { METRICS } from '../../../src/status/metric-table.ts';
+import { Metrics, type MetricsReading, type SourceReading } from '../../../src/status/metrics.ts';
 
-function status(name: string, ready: 'True' | 'False'): ObjectStatus {
-  return {
-    ref: makeRef('Instance', name),
-    uid: name,
-    source: 'main',
-    conditions: [{ type: 'Ready', status: ready, reason: 'R', message: '', since: 0 }],
-    summary: '',
-    details: {},
-  };
+function count(status: string, count: number): MetricsReading['objects'][number] {
+  return { kind: 'Instance', condition: 'Ready', status, count };
 }
 
-const EMPTY: MetricsReading = { objects: [], sources: [], queues: [] };
+function source(name: string, more: Partial<SourceReading> = {}): SourceReading {
+  return { name, lastRead: undefined, since: undefined, failing: false, problems: 0, objects: 0, ...more };
+}
+
+const EMPTY: MetricsReading = { objects: [], sources: [], queues: [], confirmations: 0, auditEntries: 0 };
 
 function make(read: () => MetricsReading): Metrics {
   return new Metrics({ version: '1.2.3', startedAt: 5000, read });
@@ -27,7 +23,7 @@ function value(text: string, sample: string): number | undefined {
 }
 
 test('objects are counted by kind, condition and status, and what is gone is not counted on', async () => {
-  let reading: MetricsReading = { ...EMPTY, objects: [status('a', 'True'), status('b', 'True'), status('c', 'False')] };
+  let reading: MetricsReading = { ...EMPTY, objects: [count('True', 2), count('False', 1)] };
   const metrics = make(() => reading);
   const text = await metrics.text();
   assert.equal(value(text, 'lockstep_objects{kind="Instance",condition="Ready",status="True"}'), 2);
@@ -41,8 +37,8 @@ test('queues and sources are told with depth, age and problems', async () => {
     ...EMPTY,
     queues: [{ name: 'starts', running: 3, waiting: 9 }],
     sources: [
-      { name: 'main', lastRead: Date.now() - 60_000, problems: 2 },
-      { name: 'never', lastRead: undefined, problems: 0 },
+      source('main', { lastRead: Date.now() - 60_000, since: Date.now() - 120_000, problems: 2, objects: 7, failing: true }),
+      source('never'),
     ],
   }));
   const text = await metrics.text();
@@ -52,6 +48,10 @@ test('queues and sources are told with depth, age and problems', async () => {
   assert.ok(age >= 60 && age < 70, String(age));
   assert.equal(value(text, 'lockstep_source_problems{source="main"}'), 2);
   assert.equal(value(text, 'lockstep_source_age_seconds{source="never"}'), undefined);
+  const revisionAge = value(text, 'lockstep_source_revision_age_seconds{source="main"}') ?? 0;
+  assert.ok(revisionAge >= 120 && revisionAge < 130, String(revisionAge));
+  assert.equal(value(text, 'lockstep_source_failing{source="main"}'), 1);
+  assert.equal(value(text, 'lockstep_source_objects{source="main"}'), 7);
 });
 
 test('rounds and changes counted before the first scrape are in it, and later ones too', async () => {
@@ -96,3 +96,38 @@ test('the process tells its version, memory, CPU time and file descriptors', asy
     assert.ok((value(text, name) ?? 0) > 0, name);
   }
 });
+
+test('everything of the table is told, with its type and help, and nothing else', async () => {
+  const metrics = make(() => ({ ...EMPTY, ledgerBytes: 4096, auditEntries: 12, confirmations: 1 }));
+  const text = await metrics.text();
+  const told = new Map([...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name, type]));
+  const table = new Map(Object.entries(METRICS).map(([name, { type }]) => [name, type]));
+  assert.deepEqual([...told].toSorted(byName), [...table].toSorted(byName));
+  for (const [name, { help }] of Object.entries(METRICS)) assert.ok(text.includes(`# HELP ${name} ${help}`), name);
+  assert.equal(value(text, 'lockstep_ledger_size_bytes'), 4096);
+  assert.equal(value(text, 'lockstep_audit_entries'), 12);
+  assert.equal(value(text, 'lockstep_confirmations_waiting'), 1);
+});
+
+test('however many sources there are, the number of series is bounded; what is left out is told together', async () => {
+  const sources = Array.from({ length: 5000 }, (_, n) =>
+    source(`s${String(n).padStart(4, '0')}`, { lastRead: Date.now() - n * 1000, objects: 1 }),
+  );
+  const text = await make(() => ({ ...EMPTY, sources })).text();
+  assert.equal(text.split('\n').filter((line) => line.startsWith('lockstep_source_objects{')).length, 101);
+  assert.equal(value(text, 'lockstep_source_objects{source="(others)"}'), 4900);
+  const oldest = value(text, 'lockstep_source_age_seconds{source="(others)"}') ?? 0;
+  assert.ok(oldest >= 4999 && oldest < 5010, 'the oldest of them shows');
+});
+
+test('the time from drift to repair is measured by kind', async () => {
+  const metrics = make(() => EMPTY);
+  metrics.driftEnded('Network', 0.4);
+  const text = await metrics.text();
+  assert.equal(value(text, 'lockstep_drift_duration_seconds_sum{kind="Network"}'), 0.4);
+  assert.equal(value(text, 'lockstep_drift_duration_seconds_bucket{le="0.1",kind="Network"}'), 0);
+});
+
+function byName(a: readonly [string | undefined, unknown], b: readonly [string | undefined, unknown]): number {
+  return (a[0] ?? '') < (b[0] ?? '') ? -1 : 1;
+}
