@@ -40,7 +40,8 @@ import { targetOf } from '../../src/kinds/storage-pool/spec.ts';
 import { parseManifests } from '../../src/schemas/parse.ts';
 import { MemoryNetwork } from '../fakes/memory-network.ts';
 
-const PREFIX = 'tf';
+/** Of this process: other runs on this host have their own. */
+const PREFIX = `f${(process.pid % 36 ** 3).toString(36)}`;
 const skip = process.getuid?.() === 0 ? false : 'needs root';
 const signal = (): AbortSignal => AbortSignal.timeout(60_000);
 
