@@ -63,6 +63,19 @@ export const paths: readonly Path[] = [
     ['without', web()],
     ['with', web('devices: { null2: { type: unix-char, source: /dev/null, path: /dev/null2 } }')],
   ),
+  path(
+    'Instance, replug',
+    [
+      'some',
+      web('devices: { zero: { type: unix-char, source: /dev/zero, path: /dev/a }, tmp: { type: disk, source: "tmpfs:", path: /a } }'),
+    ],
+    [
+      'others',
+      web(
+        'devices: { zero: { type: unix-char, source: /dev/zero, path: /dev/b }, eth0: { type: nic, network: lan, mtu: "1400" }, more: { type: disk, source: "tmpfs:", path: /b } }',
+      ),
+    ],
+  ),
   path('Instance, restart for a setting', ['plain', web()], ['nesting', web('config: { security.nesting: "true" }')], 5),
   path('Instance, power', ['running', web()], ['stopped', web('state: Stopped')]),
   path('Instance, freezer', ['running', web()], ['frozen', web('state: Frozen')], 5),

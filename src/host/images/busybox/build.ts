@@ -19,11 +19,15 @@ export async function buildBusybox(architecture: string, signal: AbortSignal): P
   const binary = await findStaticBusybox();
   const { stdout } = await mustRun([binary.path, '--list-full'], { signal, timeoutMs: 10_000 });
   const applets = stdout.split('\n').filter((path) => /^[a-z]+(?:\/[a-z]+)?\/[^/\s]+$/.test(path));
-  if (!applets.includes('sbin/init') || !applets.includes('bin/sh')) {
+  const lacking = ['sbin/init', 'bin/sh', 'sbin/uevent'].filter((path) => !applets.includes(path));
+  if (lacking.length > 0) {
     throw new AppError(
       'IMAGE_BUILD_FAILED',
       { path: binary.path },
-      { message: `"${binary.path}" has no init or no shell.`, hint: 'Install it: apt-get install busybox-static' },
+      {
+        message: `"${binary.path}" cannot be what an image is made of: it has no ${lacking.join(', no ')}.`,
+        hint: 'Install it: apt-get install busybox-static',
+      },
     );
   }
   const properties = {

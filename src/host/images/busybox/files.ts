@@ -15,6 +15,7 @@ export const REBOOT_SIGNAL = 'SIGTERM';
 const inittab = `# busybox init; see "busybox init --help"
 ::sysinit:/etc/init.d/rcS
 ::respawn:/etc/init.d/network
+::respawn:/sbin/uevent /etc/init.d/plugged
 ::ctrlaltdel:/etc/init.d/stop
 `;
 
@@ -33,6 +34,12 @@ const network = `#!/bin/sh
 while [ ! -e /sys/class/net/eth0 ]; do sleep 5; done
 ip link set eth0 up
 exec udhcpc -f -S -R -s /usr/share/udhcpc/default.script -t 10 -T 1 -A 2 -i eth0 -x "hostname:$(hostname)" >/dev/null 2>&1
+`;
+
+const plugged = `#!/bin/sh
+# Run by uevent for what the kernel tells. eth0 that was taken out and put in is another link, which a running udhcpc does not notice.
+[ "$ACTION.$INTERFACE" = add.eth0 ] || exit 0
+exec killall udhcpc
 `;
 
 const stop = `#!/bin/sh
@@ -103,6 +110,7 @@ export const FILES: readonly TemplateFile[] = [
   { path: 'etc/inittab', mode: 0o644, text: inittab },
   { path: 'etc/init.d/rcS', mode: 0o755, text: rcS },
   { path: 'etc/init.d/network', mode: 0o755, text: network },
+  { path: 'etc/init.d/plugged', mode: 0o755, text: plugged },
   { path: 'etc/init.d/stop', mode: 0o755, text: stop },
   { path: 'usr/share/udhcpc/default.script', mode: 0o755, text: dhcpScript },
   { path: 'etc/passwd', mode: 0o644, text: 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n' },
