@@ -1,4 +1,4 @@
-// Deletes every statement, applier and effect of src/kinds/*/apply.ts, one at a time in a copy of the project, and runs the tests that
+// Deletes every statement, applier and effect of src/kinds/*/apply*.ts, one at a time in a copy of the project, and runs the tests that
 // should notice. What survives is a line without a test. `npm run mutate [-- KIND...]`; ends with 1 below 80 %.
 import { execFile } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -32,7 +32,11 @@ interface Node {
 const DELETED = new Set(['ExpressionStatement', 'IfStatement', 'ForOfStatement', 'ForStatement', 'TryStatement', 'ThrowStatement']);
 
 function mutantsOf(kind: string): Mutant[] {
-  const file = `src/kinds/${kind}/apply.ts`;
+  const files = readdirSync(join(PROJECT, 'src/kinds', kind)).filter((file) => /^apply(?:-[a-z-]+)?\.ts$/.test(file));
+  return files.flatMap((file) => mutantsIn(kind, `src/kinds/${kind}/${file}`));
+}
+
+function mutantsIn(kind: string, file: string): Mutant[] {
   const source = readFileSync(join(PROJECT, file));
   // Spans count from where the parser's own list of files has come to, and a module begins at its first token: one of our own.
   const first = '0;';

@@ -265,6 +265,16 @@ Network readNetwork() {
   return network;
 }
 
+std::vector<std::string> presentLinks(const std::vector<std::string> &names) {
+  std::vector<std::string> present;
+  for (const std::string &name : names) {
+    if (if_nametoindex(linkName(name).c_str()) != 0) present.push_back(name);
+    // Any other failure says nothing about the link.
+    else if (errno != ENODEV) throw NetlinkError(errno, "the link \"" + name + "\" cannot be looked for");
+  }
+  return present;
+}
+
 void addBridge(const std::string &name, const LinkChange &initial) {
   Message message = linkMessage(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, name, std::nullopt);
   putChange(message, initial);

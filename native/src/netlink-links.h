@@ -32,6 +32,8 @@ struct LinkChange {
 
 /** Links, addresses and routes of every table but `local`. */
 Network readNetwork();
+/** Which of these links are there: a question per name, whatever else the host has. */
+std::vector<std::string> presentLinks(const std::vector<std::string> &names);
 void addBridge(const std::string &name, const LinkChange &initial);
 /** The other side of a veth pair, in the network namespace that the descriptor is of. */
 struct VethPeer {

@@ -107,6 +107,12 @@ void initNetlink(Napi::Env env, Napi::Object exports) {
               return [network](Napi::Env callEnv) { return toObject(callEnv, *network); };
             }};
   });
+  add("netlinkPresent", [](const Napi::CallbackInfo &info) -> Prepared {
+    return {"look for links", [names = textsArgument(info, 0)] {
+              auto present = std::make_shared<std::vector<std::string>>(presentLinks(names));
+              return [present](Napi::Env callEnv) -> Napi::Value { return toArray(callEnv, *present); };
+            }};
+  });
   add("netlinkAddBridge", [](const Napi::CallbackInfo &info) -> Prepared {
     return {"add the bridge", [name = textArgument(info, 0), change = changeArgument(info, 1)] {
               addBridge(name, change);

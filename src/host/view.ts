@@ -57,6 +57,10 @@ export class CachedHostView implements HostView {
     return this.#cached('links', 'links', () => this.#host.network.links());
   }
 
+  presentLinks(names: readonly string[]): ReturnType<HostView['presentLinks']> {
+    return this.#host.network.presentLinks(names);
+  }
+
   firewall(): ReturnType<HostView['firewall']> {
     return this.#cached('firewall', 'firewall', () => this.#host.network.firewall());
   }

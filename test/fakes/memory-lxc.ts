@@ -254,13 +254,13 @@ export class MemoryLxc implements LxcPort {
     cgroup.set(file, value);
   }
 
-  async plug(name: string, device: Plugged): Promise<void> {
-    await this.#called('plug', name);
+  async plug(name: string, device: Plugged, signal: AbortSignal): Promise<void> {
+    await this.#called('plug', name, signal);
     this.#running(name).devices.plug(device);
   }
 
-  async unplug(name: string, device: Plugged): Promise<void> {
-    await this.#called('unplug', name);
+  async unplug(name: string, device: Plugged, signal: AbortSignal): Promise<void> {
+    await this.#called('unplug', name, signal);
     this.#running(name).devices.unplug(device);
   }
 

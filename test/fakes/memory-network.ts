@@ -125,6 +125,11 @@ export class MemoryNetwork implements NetworkPort {
     return { links, routes: [...this.facts.routes] };
   }
 
+  async presentLinks(names: readonly string[]): Promise<ReadonlySet<string>> {
+    await this.#fault('presentLinks');
+    return new Set(names.filter((name) => this.facts.links.has(name)));
+  }
+
   onLinkChange(listener: (link: string, lost: boolean) => void): () => void {
     this.#linkListeners.add(listener);
     return () => this.#linkListeners.delete(listener);

@@ -253,14 +253,14 @@ class NativeLxcPort implements LxcPort {
     this.#notify(name);
   }
 
-  async plug(name: string, device: Plugged): Promise<void> {
+  async plug(name: string, device: Plugged, signal: AbortSignal): Promise<void> {
     const { initPid, monitorPid } = await this.#needRunning(name);
     const stillRuns = (): boolean => this.#monitors.get(name)?.initPid === initPid;
-    await plugDevice(this.#helper, { name, initPid, monitorPid }, device, stillRuns);
+    await plugDevice(this.#helper, { name, initPid, monitorPid }, device, stillRuns, signal);
   }
 
-  async unplug(name: string, device: Plugged): Promise<void> {
-    await unplugDevice(this.#helper, { name, ...(await this.#needRunning(name)) }, device);
+  async unplug(name: string, device: Plugged, signal: AbortSignal): Promise<void> {
+    await unplugDevice(this.#helper, { name, ...(await this.#needRunning(name)) }, device, signal);
   }
 
   markPlugged(name: string, started: string): Promise<void> {

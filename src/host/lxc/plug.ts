@@ -13,14 +13,20 @@ export interface Inhabited {
   readonly monitorPid: number;
 }
 
-export async function plugDevice(helper: Helper, container: Inhabited, device: Plugged, stillRuns: () => boolean): Promise<void> {
+export async function plugDevice(
+  helper: Helper,
+  container: Inhabited,
+  device: Plugged,
+  stillRuns: () => boolean,
+  signal: AbortSignal,
+): Promise<void> {
   if (device.is === 'nic') await plugNic(container, device, stillRuns);
-  else await askHelper(helper, container, 'plug', device);
+  else await askHelper(helper, container, 'plug', device, signal);
 }
 
-export async function unplugDevice(helper: Helper, container: Inhabited, device: Plugged): Promise<void> {
+export async function unplugDevice(helper: Helper, container: Inhabited, device: Plugged, signal: AbortSignal): Promise<void> {
   if (device.is === 'nic') await deleteLink(container, device);
-  else await askHelper(helper, container, 'unplug', device);
+  else await askHelper(helper, container, 'unplug', device, signal);
 }
 
 async function askHelper(
@@ -28,7 +34,9 @@ async function askHelper(
   { name, initPid, monitorPid }: Inhabited,
   what: 'plug' | 'unplug',
   device: Exclude<Plugged, PluggedNic>,
+  signal: AbortSignal,
 ): Promise<void> {
+  signal.throwIfAborted();
   const { source = '', target } = device;
   const mount = device.is === 'mount' ? device : undefined;
   const kind = mount === undefined ? 'node' : mount.source === undefined ? 'tmpfs' : mount.directory ? 'directory' : 'file';
@@ -38,12 +46,19 @@ async function askHelper(
   if (fields.some((field) => field.includes('\0'))) {
     throw new AppError('VALUE_INVALID', { name, target }, { message: `A path of a device of container "${name}" holds a NUL character.` });
   }
+  const { id, reply } = helper.request('plug', fields);
+  // A file system that the guest serves itself (FUSE) can let a path take for ever: the child is ended, and waits for nothing then.
+  const cancel = (): void => helper.cancel(id);
+  signal.addEventListener('abort', cancel, { once: true });
   try {
-    await helper.request('plug', fields).reply;
+    await reply;
   } catch (error) {
+    signal.throwIfAborted();
     if (!(error instanceof AppError)) throw error;
     const message = `"${target}" could not be ${what === 'plug' ? 'put into' : 'taken out of'} container "${name}": ${error.message}`;
     throw new AppError(error.code, { ...error.detail, name, target }, { message, cause: error });
+  } finally {
+    signal.removeEventListener('abort', cancel);
   }
 }
 

@@ -24,6 +24,7 @@ export async function createNetworkPort({ paths, prefix, log }: NetworkOptions):
   });
   return {
     links: () => links.read(),
+    presentLinks: (names) => links.present(names),
     onLinkChange: (listener) => links.onChange(listener),
     addBridge: (name, options) => links.addBridge(name, options),
     setLink: (name, change) => links.set(name, change),

@@ -133,9 +133,9 @@ export interface LxcPort {
    * Puts a device into a container that runs or is frozen: nothing inside has to do anything for it. It is made anew: what an interrupted
    * attempt left in its place is taken out first. Rejects with DEVICE_REFUSED when its place in the container cannot be used.
    */
-  plug(name: string, device: Plugged): Promise<void>;
+  plug(name: string, device: Plugged, signal: AbortSignal): Promise<void>;
   /** Takes a device out of a container that runs or is frozen. Already gone is fine. */
-  unplug(name: string, device: Plugged): Promise<void>;
+  unplug(name: string, device: Plugged, signal: AbortSignal): Promise<void>;
   /** Replaces started.json: with what the container now runs. */
   markPlugged(name: string, started: string): Promise<void>;
   exec(name: string, request: ExecRequest): Promise<ExecProcess>;

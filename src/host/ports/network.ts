@@ -89,6 +89,8 @@ export interface FirewallConflict {
 
 export interface NetworkPort {
   links(): Promise<LinksReading>;
+  /** Those of these links that are there: costs by the names that are asked for, not by the links of the host. */
+  presentLinks(names: readonly string[]): Promise<ReadonlySet<string>>;
   /**
    * Called with the link's name when a link or its addresses changed, with '' when anything may have changed. `lost`: it is gone, has
    * left its bridge, or is down.

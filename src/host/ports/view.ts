@@ -13,6 +13,8 @@ export interface HostView {
   /** Cgroup files of a running container; not shared between objects. */
   cgroupValues(name: string, files: readonly string[]): Promise<ReadonlyMap<string, string>>;
   links(): Promise<LinksReading>;
+  /** Those of these links that are there; not shared between objects. */
+  presentLinks(names: readonly string[]): Promise<ReadonlySet<string>>;
   firewall(): Promise<FirewallReading>;
   forwarding(): Promise<{ readonly ipv4: boolean; readonly ipv6: boolean }>;
   dhcp(): Promise<ReadonlyMap<string, DhcpReading>>;

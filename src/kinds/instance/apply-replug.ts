@@ -23,14 +23,14 @@ export const applyReplug: Appliers<InstanceChangeTable>['replug'] = async (host,
   const meant = begun(started, device, into === undefined ? [] : [into]);
   await run.step('begin', () => host.lxc.markPlugged(name, recordText(meant)));
   for (const one of out) {
-    await run.step(`unplug ${device}`, () => host.lxc.unplug(name, one));
+    await run.step(`unplug ${device}`, () => host.lxc.unplug(name, one, run.signal));
     const rule = ruleToDeny(one, into, started, device);
     if (rule !== undefined) await run.step(`deny ${rule}`, () => host.lxc.setCgroup(name, 'devices.deny', rule));
   }
   if (into !== undefined) {
     const rule = into.is === 'node' ? into.rule : undefined;
     if (rule !== undefined) await run.step(`allow ${rule}`, () => host.lxc.setCgroup(name, 'devices.allow', rule));
-    await run.step(`plug ${device}`, () => host.lxc.plug(name, into));
+    await run.step(`plug ${device}`, () => host.lxc.plug(name, into, run.signal));
   }
   await run.step('record', () => host.lxc.markPlugged(name, recordText(ended(started, record, device, action !== 'unplug'))));
   return 'done';

@@ -1,6 +1,6 @@
 // Reads one instance out of the round's shared readings. No process, no directory scan of its own; the only reads that are not shared are
 // the control files of a running container with limits.
-import { AppError, toAppError } from '../../core/errors.ts';
+import { toAppError } from '../../core/errors.ts';
 import { lxcName } from '../../core/names.ts';
 import type { ResourceRef } from '../../core/ref.ts';
 import type { ContainerReading } from '../../host/ports/lxc.ts';
@@ -99,12 +99,11 @@ function hasNics(
 /** The kernel deletes a veth pair when either side goes: without its host side the guest has no interface either. */
 async function readLostNics(view: HostView, container: ContainerReading, started: InstanceRecord | undefined): Promise<string[]> {
   if (container.power !== 'Running' && container.power !== 'Frozen') return [];
-  const nics = Object.entries(started?.plugged ?? {}).filter(([, plugged]) => plugged.is === 'nic');
-  if (nics.length === 0) return [];
-  const { links } = await view.links();
-  // Every network namespace has `lo`: a listing without any link is not complete, whatever it claims.
-  if (links.size === 0) throw new AppError('HOST_UNREADABLE', { what: 'links' }, { message: 'The listing of links is empty.' });
-  return nics.filter(([, plugged]) => plugged.is === 'nic' && !links.has(plugged.link)).map(([device]) => device);
+  const links = new Map<string, string>();
+  for (const [device, plugged] of Object.entries(started?.plugged ?? {})) if (plugged.is === 'nic') links.set(device, plugged.link);
+  if (links.size === 0) return [];
+  const present = await view.presentLinks([...links.values()]);
+  return [...links].filter(([, link]) => !present.has(link)).map(([device]) => device);
 }
 
 async function readKnobs(

@@ -19,6 +19,14 @@ export class Links {
     return { links: new Map(links.map((link): [string, LinkReading] => [link.name, link])), routes };
   }
 
+  /** Those of these links that are there; rejects with HOST_UNREADABLE. */
+  async present(names: readonly string[]): Promise<ReadonlySet<string>> {
+    const found = await this.#netlink.netlinkPresent(names).catch((error: unknown) => {
+      throw new AppError('HOST_UNREADABLE', { what: 'links' }, { message: 'It could not be found out which links are there.', cause: error });
+    });
+    return new Set(found);
+  }
+
   async addBridge(name: string, initial: RawLinkChange): Promise<void> {
     const { hwaddr, mtu, alias } = initial;
     // A bridge follows the smallest MTU of its ports until its own is *changed* (BROPT_MTU_SET_BY_USER, net/bridge/br_device.c): it is

@@ -27,6 +27,8 @@ export interface RawLinkChange {
 export interface RawNetlink {
   /** Links, addresses and the destinations of all routes but the table `local`, from complete listings. */
   netlinkRead(): Promise<{ readonly links: readonly RawLink[]; readonly routes: readonly string[] }>;
+  /** Those of these links that are there. */
+  netlinkPresent(names: readonly string[]): Promise<readonly string[]>;
   netlinkAddBridge(name: string, initial: RawLinkChange): Promise<void>;
   /** The host side, and the other one in the network namespace of the descriptor, which is brought up. */
   netlinkAddVeth(
