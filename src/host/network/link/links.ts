@@ -22,7 +22,11 @@ export class Links {
   /** Those of these links that are there; rejects with HOST_UNREADABLE. */
   async present(names: readonly string[]): Promise<ReadonlySet<string>> {
     const found = await this.#netlink.netlinkPresent(names).catch((error: unknown) => {
-      throw new AppError('HOST_UNREADABLE', { what: 'links' }, { message: 'It could not be found out which links are there.', cause: error });
+      throw new AppError(
+        'HOST_UNREADABLE',
+        { what: 'links' },
+        { message: 'It could not be found out which links are there.', cause: error },
+      );
     });
     return new Set(found);
   }
