@@ -127,6 +127,9 @@ function role(pid: number, { prefix, roots }: TraceScope): string | undefined {
     if (monitor) return isBelow(roots, monitor[1] ?? '') ? `monitor ${monitor[2]}` : undefined;
     if (basename(argv[0] ?? '') === 'dnsmasq' && argv.some((argument) => isBelow(roots, argument.replace(/^[^=]*=/, '')))) return 'dnsmasq';
     if (argv.some((argument) => argument.endsWith('/src/main.ts')) && isDaemonOf(roots, pid, argv)) return 'daemon';
+    // Nothing of it names the daemon but its parent.
+    if (basename(argv[0] ?? '') === 'lockstep-helper' && role(parentOf(pid), { prefix, roots }) === 'daemon')
+      return 'helper lockstep-helper';
     if (isBelow(roots, readlinkSync(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, ''))) return `helper ${basename(argv[0] ?? '')}`;
     // A container's processes: in one of our cgroups, whichever the hierarchy.
     const inside = new RegExp(`/${prefix}\\.lockstep/([^/\\n]+)/payload`).exec(readFileSync(`/proc/${pid}/cgroup`, 'utf8'));

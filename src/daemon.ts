@@ -7,6 +7,7 @@ import { WebhookReceiver } from './api/webhooks/receiver.ts';
 import { readBootId, systemClock } from './core/clock.ts';
 import { errorText } from './core/errors.ts';
 import { makeLog } from './core/log.ts';
+import { endOrphanedTools, markTools } from './core/marked-processes.ts';
 import { lxcName, parseLxcName } from './core/names.ts';
 import { makePaths } from './core/paths.ts';
 import { makeRef, type RefKey, refKey } from './core/ref.ts';
@@ -18,7 +19,7 @@ import { eventsFromEnvironment } from './host/event-families.ts';
 import { subscribeHostEvents } from './host/host-events.ts';
 import { hostFiles } from './host/devices/host-files.ts';
 import { IdClaims } from './host/id-claims.ts';
-import { createImagePort } from './host/images/image-port.ts';
+import { openImagePort } from './host/images/image-port.ts';
 import { lockDaemon } from './host/lock.ts';
 import { createLxcPort } from './host/lxc/lxc-port.ts';
 import { sdNotify } from './host/lxc/notify.ts';
@@ -77,6 +78,9 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
   makeStateDir(paths);
   checkReachable(paths.instances);
   lockDaemon({ stateDir: paths.stateDir, prefix: options.prefix, lockFile: (path) => loadNative().lockFile(path) });
+  const orphans = await endOrphanedTools(paths.stateDir, STARTUP_MS);
+  if (orphans.length > 0) log.info({ pids: orphans }, 'ended what an earlier daemon left at work');
+  markTools(paths.stateDir);
   await sharePools(paths, AbortSignal.timeout(STARTUP_MS));
 
   // First of all: the helper that forks containers must be small, so it is started before the heap grows.
@@ -93,7 +97,7 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
     lxc,
     network,
     storage: createStoragePort({ paths, prefix: options.prefix, log }),
-    images: createImagePort({ paths, log }),
+    images: await openImagePort({ paths, log }),
     files: hostFiles,
   };
 

@@ -57,7 +57,7 @@ export interface HostOptions {
 }
 
 export async function startHost(t: TestContext, options: HostOptions = {}): Promise<TestHost> {
-  await removeLeftovers();
+  await removeLeftovers(t);
   const host = new TestHost(options);
   // Also when the test forgets to dispose of it, or runs into its time limit.
   t.after(() => host[Symbol.asyncDispose]());
@@ -281,13 +281,15 @@ export class TestHost {
 }
 
 /** Of test runs that were killed: their process is gone, what they made is still there. */
-async function removeLeftovers(): Promise<void> {
+async function removeLeftovers(t: TestContext): Promise<void> {
   for (const name of readdirSync(BASE)) {
     const [, pid, prefix] = ROOT_NAME.exec(name) ?? [];
     if (pid === undefined || prefix === undefined || existsSync(`/proc/${pid}`)) continue;
-    // A mount namespace of somebody else's can keep a dead run's pool in use: that is no failure of the test that begins now.
-    await removeTraces({ prefix, roots: [join(BASE, name)] }).catch((error: unknown) =>
-      console.warn(`${name} is left over: ${String(error)}`),
-    );
+    try {
+      await removeTraces({ prefix, roots: [join(BASE, name)] });
+    } catch (error) {
+      // Something else of this host holds it (a mount namespace keeps what was mounted when it was made): no fault of this test.
+      t.diagnostic(`Leftovers of an earlier run stay: ${error instanceof Error ? error.message : String(error)}`);
+    }
   }
 }

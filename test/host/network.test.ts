@@ -1,7 +1,7 @@
 // The network port against the real kernel, nft and dnsmasq: what is checked is read from outside (ip, nft, /proc, a guest's view).
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, beforeEach, afterEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -222,6 +222,25 @@ describe('the network of a real host', { skip }, () => {
     writeFileSync(file, JSON.stringify(rest));
     port = await box.open();
     assert.deepEqual(await server(), first);
+  });
+
+  test('a server whose daemon was killed before either of them noted the pid is replaced', async () => {
+    await addBridge();
+    await port.startDhcp(dhcpSpec(), signal);
+    const first = await server();
+    await port.close();
+    const directory = box.paths.network(box.bridge);
+    const file = join(directory, 'dnsmasq.json');
+    const { pid: _pid, startTicks: _ticks, ...rest } = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
+    writeFileSync(file, JSON.stringify(rest));
+    rmSync(join(directory, 'dnsmasq.pid'));
+    writeFileSync(join(directory, 'dnsmasq.hosts.new'), 'half');
+    port = await box.open();
+    await port.startDhcp(dhcpSpec(), signal);
+    assert.notEqual((await server()).pid, first.pid);
+    assert.equal(existsSync(`/proc/${first.pid}`), false);
+    await port.stopDhcp(box.bridge, signal);
+    assert.equal(existsSync(directory), false, 'nothing is left, not even half a file');
   });
 
   test('a process that is not the recorded one is neither adopted nor ended', async () => {

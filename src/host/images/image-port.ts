@@ -67,6 +67,12 @@ export function createImagePort({ paths, log }: ImagePortOptions): ImagePort {
   };
 }
 
+/** For the one daemon of a state directory: what an earlier one left unfinished is removed first. */
+export async function openImagePort(options: ImagePortOptions): Promise<ImagePort> {
+  await new ImageStore(options.paths.images).sweep();
+  return createImagePort(options);
+}
+
 async function makeFrom(source: ImageSource, directory: string, progress: Progress, signal: AbortSignal): Promise<NewImage> {
   if (source.type === 'file') return await importFile(source, directory, progress, signal);
   if (source.type === 'build-debian') return await buildDebian(source, directory, progress, signal);

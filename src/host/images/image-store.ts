@@ -11,6 +11,8 @@ import { type ImageRecord, readRecord, toReading, writeRecord } from './image-re
 const SYNC_TIMEOUT_MS = 5 * 60_000;
 const FINGERPRINT = /^[0-9a-f]{64}$/;
 
+const UNFINISHED = /^\.(?:new|gone)-/;
+
 /** What a builder or importer left in the directory it was given. */
 export type NewImage = Omit<ImageRecord, 'version' | 'sourceHash' | 'createdAt' | 'holders'>;
 
@@ -26,6 +28,13 @@ export class ImageStore {
   directory(fingerprint: string): string {
     if (FINGERPRINT.test(fingerprint)) return join(this.#root, fingerprint);
     throw new AppError('NAME_INVALID', { fingerprint }, { message: `${JSON.stringify(fingerprint)} is not an image's fingerprint.` });
+  }
+
+  /** Removes what a crash left half-made or half-removed. To be called before anything is made. */
+  async sweep(): Promise<void> {
+    for (const name of await this.#names()) {
+      if (UNFINISHED.test(name)) await rm(join(this.#root, name), { recursive: true, force: true });
+    }
   }
 
   async list(): Promise<ReadonlyMap<string, ImageReading>> {

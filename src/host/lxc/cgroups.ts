@@ -1,7 +1,7 @@
 // A container's control groups on v1, hybrid and v2 hosts: values by file name, and the directories liblxc leaves behind.
 // Names follow from src/core/names.ts: `<base>/PREFIX.lockstep/NAME/{payload,monitor}` in every hierarchy.
-import { open, readdir, readFile, rmdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { open, readdir, readFile, rmdir, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { AppError, isErrno } from '../../core/errors.ts';
 import { cgroupDir, cgroupParent } from '../../core/names.ts';
 import { loadNative } from './binding.ts';
@@ -106,7 +106,7 @@ export class Cgroups {
     return found;
   }
 
-  /** Throws FEATURE_MISSING when this host has no such file, LXC_FAILED when the kernel refuses the value. */
+  /** Throws LXC_NOT_RUNNING, FEATURE_MISSING when this host has no such file, LXC_FAILED when the kernel refuses the value. */
   async write(name: string, file: string, value: string): Promise<void> {
     const path = this.path(name, file);
     try {
@@ -115,6 +115,10 @@ export class Cgroups {
       await handle.write(value);
     } catch (cause) {
       const missing = isErrno(cause, 'ENOENT') || isErrno(cause, 'ENOTDIR');
+      if (missing && path !== undefined && !(await exists(dirname(path)))) {
+        // It ended since it was looked at: not a file this kernel lacks.
+        throw new AppError('LXC_NOT_RUNNING', { name, file }, { message: `Container "${name}" is not running any more.`, cause });
+      }
       throw new AppError(
         missing ? 'FEATURE_MISSING' : 'LXC_FAILED',
         { name, file, value },
@@ -168,6 +172,13 @@ export class Cgroups {
   async removeParents(): Promise<void> {
     for (const { root } of this.#hierarchies) await rmdir(join(root, cgroupParent(this.#prefix))).catch(() => undefined);
   }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await stat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function directories(path: string): Promise<string[]> {

@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { StringDecoder } from 'node:string_decoder';
 import { AppError, isErrno } from '../../core/errors.ts';
+import { toolMark } from '../../core/marked-processes.ts';
 import { packageOf } from './tool-packages.ts';
 
 /** The same on every host: tools are found, and their messages are in English and can be parsed. */
@@ -28,6 +29,8 @@ export interface RunOptions {
   /** Added to the minimal environment; nothing is inherited from the daemon. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** It stays when the daemon ends (it goes to the background by itself). Otherwise the next daemon ends what this one left at work. */
+  readonly service?: boolean;
   /** Called with each line of stdout, without its end; stdout is then not collected. */
   readonly onStdoutLine?: (line: string) => void;
   /** As `onStdoutLine`, for tools that report progress on stderr; stderr is collected all the same (its end, within the limit). */
@@ -118,7 +121,7 @@ function start(program: string, argv: readonly string[], options: RunOptions): C
       shell: false,
       detached: true, // a process group (and session) of its own
       stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
-      env: { ...MINIMAL_ENVIRONMENT, ...options.env },
+      env: { ...MINIMAL_ENVIRONMENT, ...(options.service === true ? {} : toolMark()), ...options.env },
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     });
   } catch (error) {

@@ -2,7 +2,7 @@
 // count. Nothing of the host's or the user's git configuration is read, no hook or helper runs, nothing is asked on a terminal.
 import { randomUUID } from 'node:crypto';
 import { AppError } from '../../core/errors.ts';
-import { endMarked, MARK } from './leftovers.ts';
+import { endMarked, toolMark } from '../../core/marked-processes.ts';
 
 export interface GitCall {
   /** GIT_DIR. It must exist. */
@@ -37,6 +37,8 @@ export interface GitOutput {
   readonly stderr: string;
 }
 
+/** Its value is as unguessable as a UUID: simple-git signals git alone, and its helpers wait on for their network. */
+const CALL_MARK = 'LOCKSTEP_GIT_CALL';
 const MAX_OUTPUT = 32 * 1024 * 1024;
 const MAX_SAID = 600;
 /** After its deadline git is given this long to clean up, then it is left behind. */
@@ -107,7 +109,7 @@ export async function git(argv: readonly string[], call: GitCall): Promise<GitOu
         return result.exitCode === 0 ? undefined : Buffer.from(`git exited ${result.exitCode}`);
       },
     });
-    runner.env({ ...environment(call), [MARK]: mark });
+    runner.env({ ...environment(call), ...toolMark(), [CALL_MARK]: mark });
     // Its own answer is text: what git cat-file writes may be any bytes.
     runner.outputHandler((_command, out, err) => {
       out.on('data', (chunk: Buffer) => {
@@ -121,7 +123,7 @@ export async function git(argv: readonly string[], call: GitCall): Promise<GitOu
     await withinGrace(runner.raw([...argv]), stop.signal);
     return { stdout: Buffer.concat(stdout), stderr: printable(Buffer.concat(stderr)) };
   } catch (error) {
-    if (stop.signal.aborted) await endMarked(mark);
+    if (stop.signal.aborted) await endMarked(CALL_MARK, mark);
     if (overflow) throw tooMuch(command, limit);
     if (call.signal.aborted) throw stopped(command, call.signal);
     const said = printable(Buffer.concat(stderr));

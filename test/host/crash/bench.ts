@@ -42,6 +42,11 @@ export class CrashBench {
     await this.host.start({ LOCKSTEP_FAULT: `file:${this.#orderFile}` });
   }
 
+  /** Without waiting until it answers. */
+  spawn(): void {
+    this.host.spawnDaemon({ LOCKSTEP_FAULT: `file:${this.#orderFile}` });
+  }
+
   /** The boundaries the daemon passed under this order, in turn. */
   boundaries(order: string): string[] {
     return this.host.log
@@ -69,7 +74,10 @@ export class CrashBench {
         last = error instanceof Error ? error.message : String(error);
       }
     }
-    return assert.fail(`neither killed nor settled in time: ${last}\n${host.log.split('\n').slice(-40).join('\n')}`);
+    const dump = await host.dump();
+    const { log } = host;
+    if (process.env['LOCKSTEP_CRASH_LOG'] !== undefined) writeFileSync(process.env['LOCKSTEP_CRASH_LOG'], log);
+    return assert.fail(`neither killed nor settled in time: ${last}\n${dump.join('\n')}\n${log.split('\n').slice(-40).join('\n')}`);
   }
 
   async settled(what: string): Promise<DaemonStatus> {

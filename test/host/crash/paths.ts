@@ -14,7 +14,7 @@ export function base(prefix: string): string {
   return foundation(prefix, 'driver: btrfs, config: { size: 1GiB }') + object('StoragePool', 'plain', '{ driver: dir }');
 }
 
-function object(kind: string, name: string, spec: string, metadata = ''): string {
+export function object(kind: string, name: string, spec: string, metadata = ''): string {
   return `apiVersion: lockstep/v1\nkind: ${kind}\nmetadata: { name: ${name}${metadata} }\nspec: ${spec}\n---\n`;
 }
 
@@ -113,7 +113,7 @@ function profiled(config: string): string {
   return object('Profile', 'small', `{ config: { ${config} }, devices: {} }`) + web('profiles: [default, small]');
 }
 
-function network(host: TestHost, config: string, offset = 1): string {
+export function network(host: TestHost, config: string, offset = 1): string {
   const [a, b, c = 0] = subnetOf(host.prefix).split('.').map(Number);
   return object('Network', 'two', `{ type: bridge, config: { ipv4.address: ${a}.${b}.${(c + offset) % 256}.1/24, ${config} } }`);
 }
@@ -129,14 +129,14 @@ function growing(): Path {
 }
 
 /** The busybox image's own file, imported under another name. */
-function fileImage(host: TestHost, which: string): string {
+export function fileImage(host: TestHost, which: string): string {
   const file = join(host.root, `${which}.tar`);
   if (!existsSync(file)) {
     const stored = readdirSync(host.paths.images).find((name) => existsSync(join(host.paths.images, name, 'image.tar')));
     assert.ok(stored, 'the image is stored');
     cpSync(join(host.paths.images, stored, 'image.tar'), file);
-    // Another file with the same content has another fingerprint only when its bytes differ: tar ignores what follows its end.
-    if (which === 'b') appendFileSync(file, Buffer.alloc(1024));
+    // Other bytes, so another fingerprint, and the same content: tar ignores zeros behind its end.
+    appendFileSync(file, Buffer.alloc(512 * (which.charCodeAt(0) - 96)));
   }
   return object('Image', 'copy', `{ source: { file: ${file} } }`);
 }

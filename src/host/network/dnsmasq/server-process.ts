@@ -1,5 +1,5 @@
 // One dnsmasq process: is it ours, when does it end, how is it told things. Always through a pidfd, so that a reused pid is never hit.
-import { readFile, readlink } from 'node:fs/promises';
+import { readdir, readFile, readlink } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../../../core/errors.ts';
 import { loadNative, type NativeProcess } from '../../lxc/binding.ts';
@@ -32,6 +32,20 @@ export async function findServer(
     return undefined;
   }
   return new ServerProcess(handle, pid, ticks, onExit);
+}
+
+/** Ends every process with exactly one of these command lines. They name files of one state directory, so nobody else's is hit. */
+export async function endServers(commandLines: readonly (readonly string[])[]): Promise<void> {
+  const wanted = new Map(commandLines.map((argv) => [`${argv.join('\0')}\0`, argv]));
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  await Promise.all(
+    pids.map(async (pid) => {
+      const argv = wanted.get(await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''));
+      if (argv === undefined) return;
+      const server = await findServer(Number(pid), argv, undefined, () => {});
+      await server?.stop();
+    }),
+  );
 }
 
 export class ServerProcess {

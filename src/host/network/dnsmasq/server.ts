@@ -1,6 +1,6 @@
 // The dnsmasq of one network: started, adopted after a daemon restart, told of hosts by a file and a signal, restarted only when its
 // command line, its program or its bridge is another one.
-import { mkdir, readFile, rm, rmdir, stat, truncate } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat, truncate } from 'node:fs/promises';
 import { AppError, toAppError } from '../../../core/errors.ts';
 import { hashOf } from '../../../core/hash.ts';
 import type { DhcpHost, DhcpReading, DhcpSpec } from '../../ports/network.ts';
@@ -9,7 +9,7 @@ import { replaceFile } from '../replace-file.ts';
 import { type Account, dnsmasqArguments, type DnsmasqFiles, dnsmasqFiles } from './arguments.ts';
 import { checkHost, parseHosts, renderHosts, renderNames } from './hosts-file.ts';
 import { parseLeases } from './leases.ts';
-import { findServer, type ServerProcess } from './server-process.ts';
+import { endServers, findServer, type ServerProcess } from './server-process.ts';
 
 /** Written before the process is started, and again with pid and start time. */
 interface ServerRecord {
@@ -59,6 +59,8 @@ export class DhcpServer {
     if ((await readFile(this.#files.names, 'utf8').catch(() => '')) !== renderNames(this.#hosts)) this.#stamps = 'another';
     this.#record = parseRecord(await readFile(this.#files.record, 'utf8').catch(() => ''));
     if (this.#record !== undefined) await this.#adopt(this.#record);
+    // All of it was removed but the directory.
+    await this.#tidy();
   }
 
   /** True while there is anything of this network's DHCP server on the host. */
@@ -151,6 +153,8 @@ export class DhcpServer {
       throw new AppError('NETWORK_MISSING', { bridge: this.#bridge }, { message: `The bridge "${this.#bridge}" is not there.` });
     }
     await mkdir(this.#files.directory, { recursive: true, mode: 0o711 });
+    // A daemon that was killed while one started: it has the address by now, and no pid was noted.
+    await endServers([argv, ...(this.#record === undefined ? [] : [this.#record.argv])]);
     this.#record = { spec, argv, ifindex };
     await this.#saveRecord();
     await this.#writeHosts(new Map(this.#wanted));
@@ -158,7 +162,7 @@ export class DhcpServer {
     const log = await stat(this.#files.log).catch(() => undefined);
     if (log !== undefined && log.size > MAX_LOG_BYTES) await truncate(this.#files.log);
     // It goes to the background by itself, in a session of its own, when its sockets are open: the exit code says whether it works.
-    await mustRun(argv, { signal, timeoutMs: START_MS }).catch((error: unknown) => {
+    await mustRun(argv, { signal, timeoutMs: START_MS, service: true }).catch((error: unknown) => {
       if (['TOOL_MISSING', 'CANCELLED', 'TIMED_OUT'].includes(toAppError(error).code)) throw error;
       throw new AppError(
         'NETWORK_FAILED',
@@ -251,9 +255,8 @@ export class DhcpServer {
   /** Removes the directory when nothing of this network is in it any more. */
   async #tidy(): Promise<void> {
     if (this.exists) return;
-    await rm(this.#files.hosts, { force: true });
-    await rm(this.#files.names, { force: true });
-    await rmdir(this.#files.directory).catch(() => {});
+    // With whatever a crash left half-written in it.
+    await rm(this.#files.directory, { recursive: true, force: true });
   }
 
   async #inTurn(work: () => Promise<void>): Promise<void> {

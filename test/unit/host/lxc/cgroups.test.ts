@@ -45,3 +45,8 @@ test('frozen is told from either kind of file', () => {
   assert.equal(Cgroups.isFrozen('populated 1\nfrozen 0\n'), false);
   assert.equal(Cgroups.isFrozen(undefined), false);
 });
+
+test('a limit of a container that has ended meanwhile is no missing feature', async () => {
+  const mounted = parseHierarchies('31 24 0:27 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw', '0::/init.scope\n');
+  await assert.rejects(new Cgroups('none', mounted).write('no-such-container', 'memory.max', '1'), { code: 'LXC_NOT_RUNNING' });
+});
