@@ -1,0 +1,75 @@
+// New root volumes, rolling restarts and renames of real containers, watched from outside.
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { findInit, guest, idBase, initPid } from './guest.ts';
+import { needsRoot, slowness, startHost, type TestHost } from './harness.ts';
+import { foundation, instance, subnetOf } from './manifests.ts';
+
+const LIMIT = { timeout: 120_000 * slowness };
+
+function rootfs(host: TestHost, pool: string, name: string): string {
+  return join(host.paths.pool(pool), 'containers', name, 'rootfs');
+}
+
+/** What an instance has been given, as the kernel and the files say it. */
+async function identity(host: TestHost, name: string): Promise<Record<string, unknown>> {
+  const config = readFileSync(join(host.paths.instance(name), 'config'), 'utf8');
+  const status = (await host.status()).objects.find((object) => object.ref.kind === 'Instance' && object.ref.name === name);
+  return {
+    uid: status?.uid,
+    ids: idBase(initPid(host, name)),
+    hwaddr: /^lxc\.net\.0\.hwaddr = (.*)$/m.exec(config)?.[1],
+    veth: /^lxc\.net\.0\.veth\.pair = (.*)$/m.exec(config)?.[1],
+    inside: await guest(host, name, 'cat', '/sys/class/net/eth0/address'),
+    address: /inet ([0-9.]+)/.exec(await guest(host, name, 'ip', '-4', 'addr', 'show', 'dev', 'eth0'))?.[1],
+  };
+}
+
+async function addressed(host: TestHost, name: string): Promise<void> {
+  await host.eventually('it has its address', async () =>
+    (await guest(host, name, 'ip', '-4', 'addr', 'show', 'dev', 'eth0')).includes('inet '),
+  );
+}
+
+describe('a new root volume', { skip: needsRoot }, () => {
+  test('waits for a word, keeps everything but the root, and buries that', LIMIT, async (t) => {
+    await using host = await startHost(t, { start: false });
+    const slow = 'apiVersion: lockstep/v1\nkind: StoragePool\nmetadata: { name: slow }\nspec: { driver: dir }\n---\n';
+    const address = `${subnetOf(host.prefix)}.30`;
+    const devices = (pool: string): string =>
+      `devices: { root: { type: disk, path: /, pool: ${pool} }, eth0: { type: nic, network: lan, ipv4.address: ${address} } }`;
+    host.write('a.yaml', foundation(host.prefix) + slow + instance('web', devices('fast')));
+    await host.start();
+    await host.waitReady();
+    await addressed(host, 'web');
+    writeFileSync(join(rootfs(host, 'fast', 'web'), 'kept.txt'), 'of the old root');
+    const before = await identity(host, 'web');
+    assert.equal(before['address'], address);
+    const pid = initPid(host, 'web');
+
+    host.write('a.yaml', foundation(host.prefix) + slow + instance('web', `${devices('slow')}, config: { limits.processes: "99" }`));
+    await host.eventually('it asks', async () => (await host.status()).confirmations.length === 1);
+    await host.eventually('the live part is applied', async () => {
+      const web = (await host.status()).objects.find((object) => object.ref.name === 'web');
+      return web?.summary.startsWith('RecreateNeedsConfirm') === true;
+    });
+    assert.equal(findInit(host, 'web'), pid, 'it runs on');
+    const planned = await host.lockstep('plan');
+    assert.match(planned.stdout, /make its root volume anew from image "busybox" in pool "slow"/);
+
+    const { code, stdout, stderr } = await host.lockstep('confirm', 'web', '--yes');
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /devices\.root\.pool: fast -> slow/);
+    await host.waitReady();
+    await addressed(host, 'web');
+    assert.notEqual(findInit(host, 'web'), pid);
+    assert.deepEqual(await identity(host, 'web'), before);
+    assert.deepEqual(readdirSync(join(host.paths.pool('fast'), 'containers')), []);
+    assert.equal(statSync(rootfs(host, 'slow', 'web'), { throwIfNoEntry: false })?.isDirectory(), true);
+    const [tombstone] = readdirSync(join(host.paths.pool('fast'), '.tombstones'));
+    assert.equal(readFileSync(join(host.paths.pool('fast'), '.tombstones', tombstone!, 'rootfs/kept.txt'), 'utf8'), 'of the old root');
+    assert.equal((await host.lockstep('undelete', 'web')).code, 1, 'it exists');
+  });
+});
