@@ -71,6 +71,10 @@ export const REASONS = {
   KeptForUndelete: { of: ['Ready'], text: 'It is deleted; its data is kept until it can no longer be brought back (`lockstep undelete`).' },
   // waiting
   WaitingForNeeds: { of: ['Ready'], text: 'Something that it needs is not there yet. `lockstep why` follows the chain to its end.' },
+  WaitingForTurn: {
+    of: ['Ready'],
+    text: 'One revision takes down only so many instances at a time (`update.maxUnavailable`), each Ready before the next. It runs on as it is.',
+  },
   TakingEffect: { of: ['Ready'], text: 'A change was begun and takes its time: a shutdown, for example. There is a time limit.' },
   RestartBackOff: { of: ['Ready'], text: 'It ended several times in a row, so it is started later and later (up to a minute).' },
   RetryBackOff: { of: ['Ready'], text: 'The last change failed and is tried again by itself; the error and the time are in the status.' },
@@ -116,6 +120,7 @@ export type HoldRule = Extract<
   Reason,
   | 'WaitingForNeeds'
   | 'TakingEffect'
+  | 'WaitingForTurn'
   | 'RestartBackOff'
   | 'RetryBackOff'
   | 'HostShutdown'

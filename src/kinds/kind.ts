@@ -13,6 +13,7 @@ import type { TombstoneReading } from '../host/ports/storage.ts';
 import type { HostView } from '../host/ports/view.ts';
 import type { Paths } from '../core/paths.ts';
 import type { ManifestDocument, Origin } from '../schemas/document.ts';
+import type { MaxUnavailable } from '../schemas/kinds/update.ts';
 import type { Problem } from '../schemas/problem.ts';
 import type { ApplyRun, Outcome } from './changes.ts';
 
@@ -225,6 +226,8 @@ export interface Kind<Spec, Actual, Change extends { readonly do: string }> {
   waitsForNeeds(change: Change): boolean;
   /** True when the object is made, or made anew, from this change on: then also needs that only making has count. Default: `create`. */
   makes?(change: Change): boolean;
+  /** How many of the objects that one revision takes down may be down together. A kind without it is never held for that. */
+  maxUnavailable?(spec: Spec): MaxUnavailable;
   /** Is the object what it should be, once diff is empty? Also asked to find out whether others' needs are met. */
   condition(spec: Spec, actual: Actual, recorded: Recorded, facts: Facts): Readiness;
   /** What `get` and `describe` show of the live object: state, addresses, fingerprint, sizes. No secrets. */

@@ -31,10 +31,14 @@ export class Consents {
     const { asks } = planned;
     if (asks === undefined) {
       // Confirmed ones are used up once nothing is left to do; until then a killed daemon has to find them again.
-      if (before !== undefined && (before.confirmedAt === null || planned.readiness !== undefined || planned.desired === undefined)) {
-        this.#drop(tracked, uid);
-      }
-    } else if (before?.hash !== asks.hash) this.#ask(tracked, asks, now);
+      const done = planned.steps.length + planned.held.length === 0 && planned.unknown === undefined;
+      if (before !== undefined && (before.confirmedAt === null || done || planned.desired === undefined)) this.#drop(tracked, uid);
+    } else if (before?.hash !== asks.hash) {
+      this.#ask(tracked, asks, now);
+    } else if (before.confirmedAt !== null) {
+      // The word came while this was being planned; the look that was asked for with it finds it.
+      tracked.recorded = { ...tracked.recorded, agreed: before.hash };
+    }
   }
 
   /** The object is gone. */

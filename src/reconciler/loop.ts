@@ -27,6 +27,7 @@ import { driftContexts, noteDrift, restoreRepairs } from './drift-record.ts';
 import { Draining, heldForShutdown } from './draining.ts';
 import type { Executor } from './execute.ts';
 import { type FactsOptions, readFacts } from './facts.ts';
+import { recordExits } from './exits.ts';
 import { Intake } from './intake.ts';
 import { observe, observeAll } from './observe.ts';
 import { type BaseFacts, type ByKey, type ObjectPlan, plan, planInSlices, type PlanInput } from './plan.ts';
@@ -34,6 +35,7 @@ import { appliedOf, forgetObject, forgetTombstone, isNewlyApplied, recordApplied
 import type { ReconcilerMetrics } from './reconciler-metrics.ts';
 import { reportConditions } from './report-conditions.ts';
 import { holdBack } from './retry.ts';
+import { Rollouts } from './rollouts.ts';
 import { Runs } from './runs.ts';
 import type { SourceSet } from './source-set.ts';
 import { takeUpLedger } from './take-up.ts';
@@ -50,7 +52,6 @@ const LONGEST_DEBOUNCE_MS = 250;
 const RESYNC_MS = 5 * 60_000;
 /** A round that failed (ledger full, host unreadable) is tried again. */
 const ROUND_RETRY_MS = 5000;
-const KEPT_EXITS = 20;
 
 export interface ReconcilerOptions extends FactsOptions {
   readonly kinds: KindTable;
@@ -80,6 +81,7 @@ export class Reconciler {
   readonly #o: ReconcilerOptions;
   readonly intake: Intake;
   readonly consents: Consents;
+  readonly rollouts: Rollouts;
   readonly #deletions: Deletions;
   readonly #runs: Runs;
   readonly #alarm: Alarm<RoundKey>;
@@ -111,6 +113,7 @@ export class Reconciler {
       conditionChanged: (tracked, now) => this.#reportCondition(tracked, now),
     });
     this.consents = new Consents(options.ledger, options.events);
+    this.rollouts = new Rollouts(this.tracker, options.kinds);
     this.#deletions = new Deletions(options.ledger, options.sources, options.events);
     this.#alarm = new Alarm(options.clock, (keys) => {
       for (const key of keys) {
@@ -180,6 +183,7 @@ export class Reconciler {
     const firstLook = takeUpLedger(ledger, facts.bootId, clock.now());
     for (const row of ledger.objects.all()) {
       const tracked = this.tracker.add(row, recordedFrom(row, ledger, firstLook), appliedOf(row)?.needs ?? []);
+      this.rollouts.recall(tracked, ledger);
       this.#dirty.add(tracked.key, { event: 'DaemonStarted' });
     }
     restoreRepairs(this.tracker, ledger, clock.now());
@@ -353,6 +357,7 @@ export class Reconciler {
       deleteWaits: deletable.waits,
       dependants: (key) => this.tracker.dependants(key),
       drift: this.driftContexts(this.intake.desired.objects),
+      rollout: this.rollouts.state(facts.now),
       facts,
     };
   }
@@ -370,20 +375,8 @@ export class Reconciler {
   /** Plans; an object that is found stopped without a change of ours having stopped it gets that exit recorded, and is planned again. */
   async #planWithExits(input: PlanInput): Promise<ObjectPlan[]> {
     const plans = await inSlices(planInSlices(input));
-    const exited: RefKey[] = [];
-    for (const planned of plans) {
-      const tracked = this.tracker.objects.get(planned.key)!;
-      const steps = [...planned.steps, ...planned.held];
-      const until = steps.findIndex((step) => step.hold !== undefined);
-      const changes = new Set((until < 0 ? steps : steps.slice(0, until)).map((step) => step.change.do));
-      // A start behind a stop of ours is a restart: nothing has ended yet.
-      if (!changes.has('start') || changes.has('shutdown') || changes.has('kill') || tracked.exitExpected) continue;
-      tracked.exitExpected = true;
-      // What is stopped because the host goes down did not end by itself.
-      if (this.#draining.on) continue;
-      tracked.recorded = { ...tracked.recorded, exits: [...tracked.recorded.exits, input.facts.now].slice(-KEPT_EXITS) };
-      exited.push(planned.key);
-    }
+    // What is stopped because the host goes down did not end by itself.
+    const exited = recordExits(plans, this.tracker, input.facts.now, this.#draining.on);
     if (exited.length === 0) return plans;
     const again = new Map(plan({ ...input, keys: exited }).map((planned) => [planned.key, planned]));
     return plans.map((planned) => again.get(planned.key) ?? planned);
@@ -419,6 +412,7 @@ export class Reconciler {
         const settled = tracked.drift.basis === basis && !isNewlyApplied(tracked.row, planned.desired!);
         if (planned.readiness.ready && !(settled && tracked.recorded.tombstone === undefined)) converged.push({ tracked, planned, basis });
       }
+      for (const next of this.rollouts.settle(tracked, now)) this.#dirty.add(next, { event: 'TurnCame', about: refText(tracked.ref) });
       if (tracked.plan.againAt !== undefined) this.#alarm.set(tracked.key, tracked.plan.againAt);
       if (planned.unknown?.retry === 'backoff') this.#alarm.set(tracked.key, now + ROUND_RETRY_MS);
       if (wasReady === (planned.readiness?.ready === true)) continue;
@@ -458,6 +452,7 @@ export class Reconciler {
     const { uid } = tracked.row;
     const buried = ledger.tombstones.of(uid).length > 0;
     this.consents.forget(uid);
+    for (const next of this.rollouts.forget(tracked.key)) this.#dirty.add(next, { event: 'TurnCame', about: refText(tracked.ref) });
     if (!buried) this.#giveBack(uid, tracked.recorded.allocations);
     this.#deletions.gone(tracked.row.source, now);
     for (const need of tracked.needs) this.#dirty.add(need, { event: 'UserDeleted', about: refText(tracked.ref) });

@@ -3,7 +3,7 @@
 //   for each object, in order of name:   desired?   observed    ->  steps, allocations, what it waits for
 //     allocate  (values this object needs and has not)
 //     diff      (kind)
-//     gates     needs of the object; dependants before a delete; restart back-off
+//     gates     needs of the object; dependants before a delete; restart back-off; turns of a roll-out (rollout.ts)
 //
 // `plan`, dry run, drift report and preview are this same call; execute.ts carries out what it returns.
 import type { AppError } from '../core/errors.ts';
@@ -26,6 +26,7 @@ import type {
 import type { DesiredObject } from './desired.ts';
 import { type DriftContext, judgeDrift } from './drift.ts';
 import { Proposals } from './proposals.ts';
+import { NO_ROLLOUT, type RolloutState, takeTurns } from './rollout.ts';
 
 export type AnyChange = { readonly do: string };
 
@@ -51,6 +52,8 @@ export interface PlanInput {
   readonly dependants: (key: RefKey) => readonly RefKey[];
   /** What is known of the object's drift; undefined: it is declared anew, or nothing is known. Left out: nothing is taken for drift. */
   readonly drift?: (desired: DesiredObject) => DriftContext | undefined;
+  /** Who is down for what changed, and who waits for a turn. */
+  readonly rollout?: RolloutState;
   readonly facts: BaseFacts;
 }
 
@@ -123,7 +126,16 @@ export function* planInSlices(input: PlanInput): Sliced<ObjectPlan[]> {
     plans.push(planned);
     yield;
   }
-  return plans;
+  return takeTurns(plans, input.rollout ?? NO_ROLLOUT, (planned) => waitingForTurn(planned, facts));
+}
+
+/** Until it is its turn it serves as it did. */
+function waitingForTurn(planned: ObjectPlan, facts: Facts): ObjectPlan {
+  if (planned.steps.length > 0 || planned.desired === undefined) return planned;
+  const { ready, usable, running } = readinessOf(planned.kind, planned.desired, facts.actual(planned.ref), planned.recorded, facts);
+  const message = `It waits for ${planned.waitsFor}.`;
+  const readiness: Readiness = { ready: false, usable: ready || usable === true, reason: 'WaitingForTurn', message };
+  return { ...planned, readiness: running === undefined ? readiness : { ...readiness, running } };
 }
 
 function planObject(key: RefKey, input: PlanInput, facts: Facts, all: ByKey<Recorded>): ObjectPlan | undefined {

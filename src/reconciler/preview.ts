@@ -39,6 +39,7 @@ export async function preview(input: PreviewInput): Promise<{ report: PlanReport
   const objects = [...recorded].map(([key, one]) => ({ key, ref: one.ref, recorded: one }));
   await observeAll(kinds, view, objects, ({ key }, seen) => observed.set(key, seen));
 
+  const facts = await reconciler.facts([...recorded.keys()]);
   const base = {
     kinds,
     desired: desired.objects,
@@ -48,7 +49,8 @@ export async function preview(input: PreviewInput): Promise<{ report: PlanReport
     deleteWaits: new Map<RefKey, DeleteWait>(),
     dependants: () => [],
     drift: reconciler.driftContexts(desired.objects),
-    facts: await reconciler.facts([...recorded.keys()]),
+    facts,
+    rollout: reconciler.rollouts.state(facts.now),
   };
   // Needs are met by what is ready now; what is only planned yet shows as waiting for it.
   const first = await inSlices(planInSlices({ ...base, keys: recorded.keys(), readiness: new Map() }));

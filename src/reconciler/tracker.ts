@@ -180,7 +180,10 @@ export function updateConditions(tracked: Tracked, now: number): Condition[] {
   const { plan, readiness, error } = tracked;
   const textProblem = problemText(tracked.unresolved ?? tracked.desired?.problems ?? []);
   // What waits for somebody else's word is not being worked on; the kind says what its object is meanwhile.
-  const planned = plan !== undefined && plan.steps.length + plan.held.length > 0 && !(plan.steps.length === 0 && readiness !== undefined);
+  const planned =
+    plan !== undefined &&
+    plan.steps.length + plan.held.length > 0 &&
+    !(plan.steps.length === 0 && readiness !== undefined && plan.heldBy !== 'WaitingForTurn');
   const busy = tracked.running || tracked.doing !== undefined || planned;
 
   if (tracked.unresolved !== undefined) {

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { findInit, guest, idBase, initPid } from './guest.ts';
 import { needsRoot, slowness, startHost, type TestHost } from './harness.ts';
-import { foundation, instance, subnetOf } from './manifests.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { foundation, instance, instances, subnetOf } from './manifests.ts';
 
 const LIMIT = { timeout: 120_000 * slowness };
 
@@ -71,5 +72,40 @@ describe('a new root volume', { skip: needsRoot }, () => {
     const [tombstone] = readdirSync(join(host.paths.pool('fast'), '.tombstones'));
     assert.equal(readFileSync(join(host.paths.pool('fast'), '.tombstones', tombstone!, 'rootfs/kept.txt'), 'utf8'), 'of the old root');
     assert.equal((await host.lockstep('undelete', 'web')).code, 1, 'it exists');
+  });
+});
+
+describe('a profile edit over ten instances', { skip: needsRoot }, () => {
+  test('never takes down more than one at a time', LIMIT, async (t) => {
+    await using host = await startHost(t, { start: false });
+    const names = Array.from({ length: 10 }, (_, index) => `c${index}`);
+    const manifests = foundation(host.prefix) + instances(names.length);
+    const edited = manifests.replace('spec: { devices: { root', 'spec: { config: { security.nesting: "true" }, devices: { root');
+    assert.notEqual(edited, manifests);
+    host.write('a.yaml', manifests);
+    await host.start();
+    await host.waitReady();
+    const before = names.map((name) => initPid(host, name));
+
+    const watching = { on: true };
+    let most = 0;
+    let looks = 0;
+    const watch = (async () => {
+      while (watching.on) {
+        most = Math.max(most, names.filter((name) => findInit(host, name) === undefined).length);
+        looks++;
+        await sleep(5);
+      }
+    })();
+    host.write('a.yaml', edited);
+    await host.eventually('all were restarted', async () => {
+      await sleep(200);
+      return names.every((name, at) => ![undefined, before[at]].includes(findInit(host, name)));
+    });
+    watching.on = false;
+    await watch;
+    await host.waitReady();
+    t.diagnostic(`${looks} looks, at most ${most} down`);
+    assert.equal(most, 1);
   });
 });

@@ -137,6 +137,7 @@ export const instanceKind: Kind<InstanceSpec, InstanceActual, InstanceChange> = 
   makes,
   // When it is started again is up to its restart policy (power.ts).
   unasked: (change) => (change.do === 'start' ? 'policy' : undefined),
+  maxUnavailable: (spec) => spec.update.maxUnavailable,
   condition,
   details,
   redact,
