@@ -10,6 +10,7 @@ import { COMMANDS } from './commands.ts';
 import type { Run } from './context.ts';
 import { reportError } from './errors.ts';
 import { EXIT } from './exit-codes.ts';
+import { examplesText } from './help-examples.ts';
 import { type Format, Output, wantsColor } from './output.ts';
 
 interface CommonOptions {
@@ -39,7 +40,10 @@ export async function runClient(argv: readonly string[]): Promise<number> {
   const beforeDashes = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
   for (const entry of COMMANDS) {
     const command = program.command(entry.name).description(entry.summary);
-    if (beforeDashes.includes(entry.name)) (await entry.load()).define(command, run);
+    if (!beforeDashes.includes(entry.name)) continue;
+    (await entry.load()).define(command, run);
+    const examples = examplesText(entry.name);
+    if (examples !== undefined) command.addHelpText('after', examples);
   }
 
   try {
@@ -63,7 +67,7 @@ function commonOptions(program: Command): Command {
     .exitOverride()
     .showSuggestionAfterError()
     .configureHelp({ showGlobalOptions: true })
-    .addHelpText('after', '\nExit codes: 0 done, 1 error, 2 there are changes (plan), 3 timed out, 64 wrong usage.');
+    .addHelpText('after', '\nExit codes: 0 done, 1 error, 2 there are changes (plan, diff), 3 timed out, 64 wrong usage.');
 }
 
 function makeOutput(options: CommonOptions): Output {

@@ -40,7 +40,7 @@ function unknownKey(scope: OptionScope, key: string): Unplaced {
   return {
     inKey: true,
     rule: 'unknown-key',
-    message: `The key "${key}" is not known ${placeOf(scope)}.`,
+    message: `The key ${shown(key)} is not known ${placeOf(scope)}.`,
     ...(near === undefined ? {} : { hint: `Did you mean "${near}"?` }),
   };
 }

@@ -3,7 +3,7 @@
 import { instanceNameProblem } from '../core/names.ts';
 import type { KindName } from '../core/ref.ts';
 import type { FieldPath, Metadata } from './document.ts';
-import type { Finding } from './finding.ts';
+import { type Finding, shown } from './finding.ts';
 import { instanceFindings } from './instance-rules.ts';
 import type { InstanceSetManifest } from './kinds/instance-set.ts';
 import type { NetworkAclManifest } from './kinds/network-acl.ts';
@@ -102,7 +102,7 @@ function userKeysOnly(config: ConfigMap, what: string, known: readonly string[])
     if (known.includes(key)) findings.push(...configFindings('network-forward', { [key]: value }, CONFIG));
     else {
       const hint = `Known here: ${[...known, 'user.*'].join(', ')}.`;
-      const message = `The key "${key}" is not known in the config of ${what}.`;
+      const message = `The key ${shown(key)} is not known in the config of ${what}.`;
       findings.push({ path: [...CONFIG, key], inKey: true, rule: 'unknown-key', message, hint });
     }
   }

@@ -75,7 +75,7 @@ function toFinding(error: ErrorObject, document: unknown): Finding {
         ELSEWHERE[[...path, key].join('.')] ??
         (isConfigKey(schema, key) ? 'It is a config key: put it below "config", further indented.' : undefined);
       const hint = elsewhere ?? (near === undefined ? `Known here: ${known.join(', ')}.` : `Did you mean "${near}"?`);
-      return { path: [...path, key], inKey: true, rule: 'unknown-key', message: `The key "${key}" is not known here.`, hint };
+      return { path: [...path, key], inKey: true, rule: 'unknown-key', message: `The key ${shown(key)} is not known here.`, hint };
     }
     case 'required': {
       const key = String(error.params['missingProperty']);

@@ -3,6 +3,7 @@
 import { isAlias, isMap, isPair, isScalar, isSeq, type LineCounter, type Node, type Pair, Scalar } from 'yaml';
 import type { FieldPath } from './document.ts';
 import { fieldText } from './field-path.ts';
+import { shown } from './finding.ts';
 import type { Problem } from './problem.ts';
 import { keyText, trimmedEnd, type YamlDocument, type YamlFile } from './yaml-file.ts';
 
@@ -120,7 +121,7 @@ class Reader {
     } else if (FORBIDDEN_CONTROL.test(key) || /[\n\r\t]/.test(key) || !key.isWellFormed()) {
       this.#problem(node, path, 'control-character', 'A key must not hold control characters or broken Unicode.');
     } else if (seen.has(key)) {
-      this.#problem(node, at, 'duplicate-key', `The key "${key}" is given twice in this map.`, 'Keep one of them.');
+      this.#problem(node, at, 'duplicate-key', `The key ${shown(key)} is given twice in this map.`, 'Keep one of them.');
     } else {
       return key;
     }

@@ -43,3 +43,10 @@ test('what cannot be converted is told with its place, and the exit code is 1', 
   assert.match(missing.stderr, /there is no such file/);
   assert.equal((await lockstep(['convert', '--to', 'pdf', '-'])).code, 64);
 });
+
+test('-o json gives documents and notes for scripts', async () => {
+  const { code, stdout } = await lockstep(['-o', 'json', 'convert', '--name', 'web', join(DOCUMENTS, 'instance.yaml')]);
+  const [only, ...others] = JSON.parse(stdout) as { title: string; document: { kind: string }; notes: string[] }[];
+  assert.deepEqual([code, others, only?.title, only?.document.kind], [0, [], 'Instance "web"', 'Instance']);
+  assert.ok(only?.notes.includes('left out volatile.* (8 keys)'));
+});

@@ -248,6 +248,8 @@ describe('validate', () => {
     assert.match(stdout, /a\.yaml:4:\d+: error: /);
     const json = await lockstep(['validate', '-o', 'json', file]);
     assert.equal((JSON.parse(json.stdout) as { valid: boolean }).valid, false);
+    const yaml = await lockstep(['validate', '-o', 'yaml', file]);
+    assert.deepEqual(parse(yaml.stdout), JSON.parse(json.stdout));
     assert.equal((await lockstep(['validate'])).code, 64);
   });
 

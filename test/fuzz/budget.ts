@@ -1,10 +1,11 @@
-// How long a fuzz target runs, and what it starts from. LOCKSTEP_FUZZ_SECONDS is the time for each target: 60 in CI, a moment otherwise.
+// How long a fuzz target runs, and what it starts from. LOCKSTEP_FUZZ_SECONDS is the time for each target;
+// by default a minute for all of them together in CI, a moment elsewhere, and a minute for each with `npm run test:fuzz`.
 // A failure prints its input and seed: put the input into corpus/ when it is mended, so that it is tried first from then on.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 
-const SECONDS = Number(process.env['LOCKSTEP_FUZZ_SECONDS'] ?? 2);
+const SECONDS = Number(process.env['LOCKSTEP_FUZZ_SECONDS'] ?? (process.env['CI'] === 'true' ? 10 : 2));
 
 /** Tries `check` on as many values as there is time for. */
 export function holds<T>(values: fc.Arbitrary<T>, check: (value: T) => void): void {

@@ -31,6 +31,7 @@ export const define: Define = (command, run) => {
     .option('--wait', 'wait until the objects are ready')
     .option('--timeout <duration>', 'how long to wait', DEFAULT_TIMEOUT)
     .option('-y, --yes', 'do not ask before objects are replaced or deleted')
+    .addHelpText('after', '\nExit codes: 0 done, 1 refused or an error, 3 --wait: the time is up.')
     .action((paths: string[], options: ApplyOptions) =>
       run(async (context) => {
         const timeoutMs = parseDuration(options.timeout);

@@ -16,9 +16,7 @@ const HELP = `
 Reads what these print, and tells them by their shape: lxc config show [--expanded], lxc profile show, lxc network show,
 lxc storage show, lxc storage volume show, lxd init --dump, and the same of incus.
 
-  lxc config show web | lockstep convert --name web - > web.yaml
-
-Exit codes: 0 done, 1 something could not be converted. Needs no root and no daemon.`;
+-o json gives a list of { title, document, notes }. Exit codes: 0 done, 1 something could not be converted. Needs no root and no daemon.`;
 
 export const define: Define = (command, run) => {
   command
@@ -41,7 +39,10 @@ export const define: Define = (command, run) => {
         const read = await readManifestPaths(paths, process.stdin);
         const { from, to, name, image, pool } = options;
         const { documents, notes, problems } = convertFiles(read.files, { from, to, name, image, pool });
-        process.stdout.write(renderYaml(documents));
+        // YAML is what is made; JSON only when it is asked for.
+        if (output.format === 'json')
+          await output.data(documents.map(({ title, value, notes: about }) => ({ title, document: value, notes: about })));
+        else process.stdout.write(renderYaml(documents));
         for (const { title, notes: about } of documents) for (const note of about) output.note(`${title}: ${note}`);
         for (const note of notes) output.note(note);
         const all = [...read.problems, ...problems];

@@ -14,6 +14,7 @@ interface DiffOptions extends PlanRequestOptions {
 export const define: Define = (command, run) => {
   addPlanRequest(command)
     .option('--of <object>', 'only this object')
+    .addHelpText('after', '\nExit codes: 0 no differences, 2 differences, 1 problems in manifests or an error.')
     .action((paths: string[], options: DiffOptions) =>
       run(async (context) => {
         const { client, output } = context;

@@ -18,6 +18,7 @@ export const define: Define = (command, run) => {
     .addOption(new Option('--format <format>', 'how to print the plan').choices(['text', 'json', 'markdown', 'diff']))
     .option('-v, --verbose', 'every object by itself, unchanged ones too, values in full')
     .option('--out <file>', 'save the plan for "lockstep apply FILE"')
+    .addHelpText('after', '\nExit codes: 0 no changes, 2 changes, 1 problems in manifests or an error.')
     .action((paths: string[], options: PlanOptions) =>
       run(async ({ client, output }) => {
         const request = await planRequest(paths, options);

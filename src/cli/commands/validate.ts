@@ -15,13 +15,18 @@ export const define: Define = (command, run) => {
     .addHelpText('after', '\nExit codes: 0 no errors, 1 errors. Needs no root and no daemon.')
     .action((paths: string[], options: { readonly format?: string; readonly rev?: string; readonly changedSince?: string }) =>
       run(async ({ output }) => {
-        const format = options.format ?? (output.format === 'json' ? 'json' : 'text');
-        const io = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr, version: clientVersion() };
+        const asYaml = options.format === undefined && output.format === 'yaml';
+        const format = options.format ?? (output.format === 'table' ? 'text' : 'json');
+        let report = '';
+        const stdout = asYaml ? { write: (text: string) => (report += text) } : process.stdout;
+        const io = { stdin: process.stdin, stdout, stderr: process.stderr, version: clientVersion() };
         const revisions = [
           ...(options.rev === undefined ? [] : [`--rev=${options.rev}`]),
           ...(options.changedSince === undefined ? [] : [`--changed-since=${options.changedSince}`]),
         ];
-        return await runValidate([`--format=${format}`, ...revisions, '--', ...paths], io);
+        const exitCode = await runValidate([`--format=${format}`, ...revisions, '--', ...paths], io);
+        if (report !== '') await output.data(JSON.parse(report) as unknown);
+        return exitCode;
       }),
     );
 };
