@@ -83,6 +83,7 @@ export const SyncBody = Type.Union([
     {
       source: Type.Optional(Type.String({ minLength: 1, maxLength: 255, description: 'Only this source. Default all.' })),
       plan: Type.Optional(SavedPlan),
+      ref: Type.Optional(Ref),
     },
     closed,
   ),

@@ -116,7 +116,7 @@ export class ApiClient {
     return this.#json('POST', '/v1/apply', body);
   }
 
-  async sync(body: { readonly source?: string; readonly plan?: readonly PlannedObject[] } = {}): Promise<void> {
+  async sync(body: { readonly source?: string; readonly plan?: readonly PlannedObject[]; readonly ref?: ResourceRef } = {}): Promise<void> {
     await this.#json('POST', '/v1/sync', body);
   }
 

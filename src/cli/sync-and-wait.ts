@@ -1,6 +1,6 @@
 // What `sync --wait`, `apply --wait` and `status --wait` have in common: wait, print the end state, say why it is not ready.
 import type { PlannedObject } from '../api/types.ts';
-import { refKey } from '../core/ref.ts';
+import { refKey, type ResourceRef } from '../core/ref.ts';
 import type { Context } from './context.ts';
 import { printAttention, STATUS_HEADING, statusRow } from './status-table.ts';
 import { explainWait, waitUntilReady, type WaitOptions } from './wait.ts';
@@ -8,6 +8,7 @@ import { explainWait, waitUntilReady, type WaitOptions } from './wait.ts';
 export interface SyncOptions {
   readonly timeoutMs: number;
   readonly source?: string;
+  readonly ref?: ResourceRef;
   /** A saved plan's. */
   readonly plan?: readonly PlannedObject[];
 }
@@ -15,6 +16,7 @@ export interface SyncOptions {
 export async function syncAndWait(context: Context, options: SyncOptions): Promise<number> {
   await context.client.sync({
     ...(options.source === undefined ? {} : { source: options.source }),
+    ...(options.ref === undefined ? {} : { ref: options.ref }),
     ...(options.plan === undefined ? {} : { plan: options.plan }),
   });
   return await waitAndReport(context, { timeoutMs: options.timeoutMs });

@@ -33,6 +33,7 @@ import { redactDocument } from './redact-document.ts';
 import { requestEntry } from './audit-entries.ts';
 import { fieldDifferences } from '../core/field-diff.ts';
 import { refuseStale } from './saved-plan.ts';
+import { recordNewBeginning } from './recording.ts';
 import type { SourceSet } from './source-set.ts';
 import type { Tracked } from './tracker.ts';
 
@@ -151,6 +152,17 @@ export class ReconcilerControl implements Control {
     }
     await this.#o.sources.lookNow(source, AbortSignal.timeout(SYNC_LOOK_MS));
     await this.#o.reconciler.sync(source, { event: 'Sync', ...(actor === undefined ? {} : { about: actor }) });
+  }
+
+  async tryAgain(ref: ResourceRef, actor: string): Promise<void> {
+    const { ledger, clock, reconciler } = this.#o;
+    const tracked = this.#tracked(ref);
+    const at = clock.now();
+    ledger.transaction(() => {
+      ledger.audit.add(requestEntry({ at, actor, action: 'sync', ref: tracked.key }, { summary: 'look at it again now' }));
+      if (tracked.drift.repairs.size > 0) recordNewBeginning(ledger, tracked.row, at);
+    });
+    await reconciler.tryAgain(tracked, { event: 'Sync', about: actor });
   }
 
   sourceMoved(source: string): void {

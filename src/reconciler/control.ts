@@ -153,6 +153,8 @@ export interface Control {
   plan(files?: readonly SourceFile[], options?: { readonly source?: string; readonly replace?: boolean }): Promise<PlanReport>;
   /** Reads sources again and looks at every object. Resolves when the round is planned. `plan`: a saved one, refused when stale. */
   sync(source?: string, actor?: string, plan?: readonly PlannedObject[]): Promise<void>;
+  /** Looks at one object again now; a back-off or a fight of it ends. Resolves when that is planned. */
+  tryAgain(ref: ResourceRef, actor: string): Promise<void>;
   /** A webhook says that a source's remote has moved: it is looked at soon. Returns at once. */
   sourceMoved(source: string): void;
   /**

@@ -248,6 +248,16 @@ export class Reconciler {
     await this.#runRound();
   }
 
+  /** As `sync`, of one object: it is tried again at once, whatever failed or was fought over. */
+  async tryAgain(tracked: Tracked, cause: Cause): Promise<void> {
+    await this.#round?.catch(() => {});
+    tracked.nextRetry = undefined;
+    tracked.drift.forgive();
+    this.#o.view.drop();
+    this.#dirty.add(tracked.key, cause);
+    await this.#runRound();
+  }
+
   /** Resolves when something a person may watch has changed, or the signal aborts. */
   async changed(signal?: AbortSignal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();

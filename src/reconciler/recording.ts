@@ -223,6 +223,13 @@ export function objectUid(owner: string): string {
   return owner.replace(/^tombstone:/, '');
 }
 
+/** Somebody asked for another try: repairs before this are not counted any more, also after a restart (drift-record.ts). */
+export function recordNewBeginning(ledger: Ledger, { uid, ref, source }: ObjectRow, at: number): void {
+  const change = canonicalJson({ do: 'beginAnew', verdict: 'live', summary: 'begin anew, as asked', fields: [], source, causes: [] });
+  for (const id of ledger.intents.open([{ uid, ref: refKey(ref), change, openedAt: at, revision: '' }]))
+    ledger.intents.close(id, 'done', at);
+}
+
 /** Does the row not say yet that this was applied? */
 export function isNewlyApplied(row: ObjectRow, desired: DesiredObject): boolean {
   return !desired.kept && (row.appliedHash !== desired.specHash || row.protected !== desired.protect);

@@ -219,6 +219,10 @@ export class FakeControl implements Control {
     this.onSync();
   }
 
+  async tryAgain(ref: ResourceRef, actor: string): Promise<void> {
+    this.calls.push({ what: 'tryAgain', args: [ref, actor] });
+  }
+
   async apply(files: readonly SourceFile[], { plan, ...options }: Parameters<Control['apply']>[1]) {
     if (plan !== undefined) refuseStale(plan, this.report);
     this.calls.push({ what: 'apply', args: [files, options] });

@@ -241,6 +241,12 @@ describe('plan, apply and sync', () => {
     );
   });
 
+  it('looks at one object again', async () => {
+    assert.deepEqual((await post('/v1/sync', { ref: WEB })).body, { settled: true });
+    assert.deepEqual(control.calls, [{ what: 'tryAgain', args: [WEB, control.calls[0]?.args[1]] }]);
+    isProblem(await post('/v1/sync', { ref: { ...WEB, kind: 'Nothing' } }), 400, 'REQUEST_INVALID');
+  });
+
   it('refuses a body that is too large, not JSON, or of another type', async () => {
     const large = await post('/v1/sync', { source: 'x'.repeat(70_000) });
     isProblem(large, 413, 'REQUEST_INVALID');

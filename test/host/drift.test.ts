@@ -228,6 +228,8 @@ describe('drift', { skip: needsRoot }, () => {
       await host.restart();
       await host.eventually('it is known after a restart', async () => (await conditionOf(host, 'fought', 'Stalled'))?.reason === 'Fight');
       assert.equal(readFileSync(path, 'utf8'), '50\n');
+      assert.equal((await host.lockstep('sync', 'Instance/fought')).code, 0);
+      await host.eventually('asked to, it begins anew', () => readFileSync(path, 'utf8') === '100\n', REPAIRED_MS);
       const told = (await host.lockstep('events', '-o', 'json')).stdout;
       assert.equal(told.split('FightDetected').length - 1, 2, 'once by each daemon');
       assert.match(

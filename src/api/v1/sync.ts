@@ -14,14 +14,17 @@ export const syncRoutes: Routes = (app, context) => {
     '/v1/sync',
     {
       schema: {
-        summary: 'Reads the sources again and looks at every object. Answers when the round is planned.',
+        summary:
+          'Reads the sources again and looks at every object; with `ref`, at that object only, and a back-off or fight of it ends. Answers when the round is planned.',
         body: SyncBody,
         response: { 200: Synced },
       },
     },
     async (request) => {
-      const { source, plan } = request.body ?? {};
-      await control.sync(source, context.actor(request.raw.socket), plan);
+      const { source, plan, ref } = request.body ?? {};
+      const actor = context.actor(request.raw.socket);
+      if (ref === undefined) await control.sync(source, actor, plan);
+      else await control.tryAgain(ref, actor);
       return { settled: control.status().settled };
     },
   );

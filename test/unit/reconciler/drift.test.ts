@@ -194,6 +194,16 @@ describe('a fight', () => {
     await engine.until(() => engine.world.things.get(WEB)?.value === 'b', 'repairs begin anew');
   });
 
+  test('ends when somebody asks for another try, also after a restart', async () => {
+    const engine = await fought();
+    await engine.control.tryAgain({ kind: 'Instance', project: 'default', parent: '-', name: 'web' }, 'uid:0');
+    await engine.until(() => engine.world.things.get(WEB)?.value === 'a' && engine.ready(WEB), 'it is repaired');
+    await engine.reconciler.close();
+    engine.world.things.get(WEB)!.value = 'x';
+    const second = await started({ ...BASE, 'a.yaml': web() }, { world: engine.world, ledger: engine.ledger });
+    assert.equal(second.world.things.get(WEB)?.value, 'a', 'and counted anew');
+  });
+
   test('is over when the other side gives in, and not counted anew', async () => {
     const engine = await fought();
     engine.world.things.get(WEB)!.value = 'a';
