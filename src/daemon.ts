@@ -13,6 +13,7 @@ import { makePaths } from './core/paths.ts';
 import { makeRef, type RefKey, refKey } from './core/ref.ts';
 import type { DaemonOptions } from './daemon-options.ts';
 import { openLedgerOrStartAnew, recoverOwnership } from './daemon-ledger.ts';
+import { giveBackMemory, restWhenQuiet } from './daemon-rest.ts';
 import { type SettledResult, settle } from './daemon-settle.ts';
 import { probeCapabilities } from './host/capabilities.ts';
 import { eventsFromEnvironment } from './host/event-families.ts';
@@ -243,6 +244,14 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
   );
   undo.defer(() => reconciler.close());
   await reconciler.start();
+  undo.defer(
+    restWhenQuiet({
+      log,
+      reconciler,
+      residentBytes: () => process.memoryUsage.rss(),
+      giveBack: () => giveBackMemory(() => loadNative().trimMemory()),
+    }),
+  );
   sdNotify('READY=1');
   log.info({ pid: process.pid, prefix: options.prefix, socket: paths.socket }, 'ready');
 

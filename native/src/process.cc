@@ -4,6 +4,7 @@
 #include "async.h"
 #include "areas.h"
 
+#include <malloc.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -129,6 +130,12 @@ class Process : public Napi::ObjectWrap<Process> {
   }
 };
 
+/** trimMemory(): what is free in the C heap goes back to the kernel (malloc_trim(3)). */
+void TrimMemory(const Napi::CallbackInfo&) { malloc_trim(0); }
+
 }  // namespace
 
-void initProcess(Napi::Env env, Napi::Object exports) { Process::Init(env, exports); }
+void initProcess(Napi::Env env, Napi::Object exports) {
+  Process::Init(env, exports);
+  exports.Set("trimMemory", Napi::Function::New(env, TrimMemory));
+}

@@ -92,6 +92,8 @@ export interface Native {
   lockFile(path: string): number | undefined;
   makePipe(): [number, number];
   setWindowSize(fd: number, columns: number, rows: number): void;
+  /** Gives back what is free in the C heap. */
+  trimMemory(): void;
   sdNotify(text: string): boolean;
   peerCredentials(fd: number): { readonly pid: number; readonly uid: number; readonly gid: number };
   listenerOf(path: string): { readonly pid: number; readonly uid: number; readonly gid: number } | undefined;
