@@ -23,7 +23,8 @@ export function describe(change: InstanceChange): Described {
         verdict: change.because === 'repair' ? 'repair' : 'replug',
         summary: replugSummary(change),
         fields: change.fields,
-        downtime: `less than 1 s for device "${change.device}" only`,
+        // One that comes or goes is not missed meanwhile.
+        ...(change.action === 'replug' ? { downtime: `less than 1 s for device "${change.device}" only` } : {}),
       };
     case 'setSize':
       return { verdict: 'live', summary: `set the size of the root disk to ${sizeText(change.to)}`, fields: [sizeField(change)] };

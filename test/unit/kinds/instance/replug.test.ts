@@ -165,6 +165,15 @@ describe('a device of a running instance', () => {
     assert.deepEqual(await declare(bench, a).converge(), ['configure', 'shutdown', 'start']);
   });
 
+  it('is left alone when it cannot be read any more what the container has', async () => {
+    const bench = await running('');
+    const step = (await declare(bench, a).plan()).find(({ change }) => change.do === 'replug');
+    delete bench.lxc.facts.directories.get(NAME)!.started;
+    bench.steps.length = 0;
+    await assert.rejects(bench.apply(step!.change), { code: 'FILE_FAILED' });
+    assert.deepEqual(bench.steps, []);
+  });
+
   it('is not taken out for a source that is gone, and the reason is told', async () => {
     const bench = await running(a);
     bench.hostPaths.delete('/srv/a');
