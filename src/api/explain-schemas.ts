@@ -84,7 +84,8 @@ export const WhySchema = Type.Object(
         {
           source: Type.String(),
           location: Type.Optional(Type.String()),
-          revision: Type.Optional(Type.String()),
+          revision: Type.Optional(Type.String({ description: 'The source as it was last taken in.' })),
+          changedIn: Type.Optional(Type.String({ description: 'The revision that brought what is declared now.' })),
           signer: Type.Optional(Type.String({ description: 'Who signed that revision, where the source checks it.' })),
           by: Type.Optional(Type.String({ description: 'Who put it into a stored source last.' })),
           byAt: Type.Optional(Millis),
@@ -137,7 +138,7 @@ const AuditEntry = Type.Object(
     detail: Type.Object(
       {
         summary: Type.String(),
-        outcome: Type.Optional(Type.String({ description: '`done`, `interrupted`, or an error code.' })),
+        outcome: Type.Optional(Type.String({ description: '`done`, `waiting` (begun), `interrupted`, or an error code.' })),
         fields: Type.Optional(Type.Array(Field, { description: 'Before and after. Secrets are fingerprints.' })),
         source: Type.Optional(Type.String()),
         revision: Type.Optional(Type.String()),

@@ -21,10 +21,11 @@ export function whyLines(why: Why, now: number, style: Style): string[] {
   lines.push('');
   if (why.declared === undefined) pair('declared', 'by no source');
   else {
-    const { file, line, source, location, revision, signer, by, byAt } = why.declared;
+    const { file, line, source, location, revision, changedIn, signer, by, byAt } = why.declared;
     pair('declared', `${file}:${line}`);
     pair('source', `"${source}"${location === undefined ? '' : ` (${location})`}`);
     if (revision !== undefined) pair('revision', revisionText(revision) + appliedText(why.observedRevision, revision));
+    if (changedIn !== undefined && changedIn !== revision) pair('changed in', revisionText(changedIn));
     if (signer !== undefined) pair('signed by', signer);
     if (by !== undefined) pair('put there by', `${by}${byAt === undefined ? '' : `, ${timeText(byAt, now)}`}`);
   }
@@ -85,8 +86,16 @@ function lastRunLines(run: HistoryRun, now: number): [string, string][] {
   return lines;
 }
 
+const OUTCOMES: Readonly<Record<string, string>> = {
+  waiting: 'begun',
+  dropped: 'no longer needed',
+  superseded: 'overtaken by a newer revision',
+  'not-started': 'not started',
+  interrupted: 'interrupted by the end of the daemon',
+};
+
 export function outcomeText(outcome: string | null): string {
-  return outcome ?? 'under way';
+  return outcome === null ? 'under way' : (OUTCOMES[outcome] ?? outcome);
 }
 
 export function revisionText(revision: string): string {

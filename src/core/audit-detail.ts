@@ -13,7 +13,7 @@ export interface AuditField {
 export interface AuditDetail {
   /** One clause, lower case: what was done. */
   readonly summary: string;
-  /** `done`, `interrupted`, or an error code; absent for requests, which are done when they are recorded. */
+  /** `done`, `waiting` (begun; what came of it shows in the next change), `interrupted`, or an error code; absent for requests, which are done when they are recorded. */
   readonly outcome?: string;
   /** Before and after. */
   readonly fields?: readonly AuditField[];

@@ -72,7 +72,7 @@ export class Explainer implements Explain {
       uid: tracked.row.uid,
       ready: ready === undefined ? undefined : withoutType(ready),
       declared: this.#declared(tracked),
-      observedRevision: tracked.row.appliedRevision ?? undefined,
+      observedRevision: tracker.status(tracked).observedRevision,
       rule: ruleOf(tracked),
       chain: links,
       chainCut: cut,
@@ -136,7 +136,8 @@ export class Explainer implements Explain {
     return {
       source: row.source,
       location: entry?.source.location,
-      revision: desired?.revision ?? entry?.snapshot?.revision,
+      revision: this.#o.reconciler.tracker.revisions.get(row.source) ?? entry?.snapshot?.revision,
+      changedIn: desired?.revision,
       ...(desired?.signer === undefined ? {} : { signer: desired.signer }),
       ...(entry?.snapshot?.stored === true ? this.#appliedBy(tracked) : {}),
       ...place,

@@ -426,7 +426,7 @@ export class Reconciler {
       if (tracked.plan.againAt !== undefined) this.#alarm.set(tracked.key, tracked.plan.againAt);
       if (planned.unknown?.retry === 'backoff') this.#alarm.set(tracked.key, now + ROUND_RETRY_MS);
       if (wasReady === (planned.readiness?.ready === true)) continue;
-      const cause: Cause = { event: 'NeedChanged', about: refText(tracked.ref) };
+      const cause: Cause = { event: wasReady ? 'NeedLost' : 'NeedReady', about: refText(tracked.ref) };
       for (const user of this.tracker.dependants(tracked.key)) this.#dirty.add(user, cause);
     }
     this.#recordApplied(converged);

@@ -195,6 +195,7 @@ export class Runs {
       });
       this.#audit.push(changeEntry(tracked, plan, step, 'done', now, this.#o.fingerprint));
     } else if (outcome.is === 'waiting') {
+      this.#audit.push(changeEntry(tracked, plan, step, 'waiting', now, this.#o.fingerprint));
       if (touchesPower) tracked.exitExpected = true;
       tracked.recorded = { ...tracked.recorded, waiting: { change: step.change.do, sinceMs: now, deadlineMs: outcome.deadlineMs } };
       this.#o.lookAt(tracked, now + outcome.deadlineMs);

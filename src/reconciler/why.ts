@@ -56,8 +56,10 @@ export interface Why {
     | {
         readonly source: string;
         readonly location: string | undefined;
-        /** Of the source as it was last taken in. */
+        /** The source as it was last taken in. */
         readonly revision: string | undefined;
+        /** The revision that brought what is declared now. */
+        readonly changedIn: string | undefined;
         readonly signer?: string;
         /** Who put it into a stored source last, and when. */
         readonly by?: string;
@@ -102,6 +104,9 @@ export function ruleOf(tracked: Tracked): WhyRule {
   if (readiness === undefined) return rule('Reconciling', 'It was not looked at yet, or its changes begin in a moment.');
   const since = trace.idleSince === undefined ? {} : { since: trace.idleSince };
   if (!readiness.ready) return rule(readiness.reason, readiness.message, { ...placeOf(desired), ...since });
+  // Drift is shown before all else that is well: what the host has is then not what is declared, and it is left so on purpose.
+  const drifted = tracked.conditions.get('Drifted');
+  if (drifted?.status === 'True') return rule(drifted.reason as Reason, drifted.message, { ...placeOf(desired), since: drifted.since });
   if (desired.kept) {
     const message = `${problemText(desired.problems)} What was last valid stays in force, and the object is as that says.`;
     return rule('ManifestInvalid', message, { ...placeOfProblem(desired.problems[0]), ...since });
@@ -170,7 +175,7 @@ function ruleOfError({ retry, nextRetry, plan }: Tracked, error: StatusError): W
 
 function held({ plan }: Tracked): string {
   const first = plan!.kind.describe(plan!.held[0]!.change, plan!.desired?.document.origin).summary;
-  return `The next change ("${first}")`;
+  return `The next change (${first})`;
 }
 
 function undeclared(ref: ResourceRef): WhyRule {

@@ -38,6 +38,7 @@ export const WAITS: Why = {
     source: 'main',
     location: '/srv/manifests',
     revision: 'aaaabbbbccccdddd',
+    changedIn: '9999888877776666',
     signer: 'alice@example.com (SHA256:abc)',
     file: '/srv/manifests/web.yaml',
     line: 3,
@@ -45,7 +46,7 @@ export const WAITS: Why = {
   observedRevision: 'aaaabbbbccccdddd',
   rule: {
     reason: 'WaitingForNeeds',
-    message: 'The next change ("start") waits for Network "lan".',
+    message: 'The next change (start) waits for Network "lan".',
     meaning: 'Something that it needs is not there yet.',
     file: '/srv/manifests/web.yaml',
     line: 3,
@@ -68,7 +69,7 @@ export const WAITS: Why = {
   error: undefined,
   lastLook: {
     at: AT,
-    causes: [{ event: 'NeedChanged', text: 'Network "lan", which it needs, became ready or stopped being ready', at: AT }],
+    causes: [{ event: 'NeedLost', text: 'Network "lan", which it needs, is no longer ready', at: AT }],
   },
   lastRun: RUN,
   notes: ['Its source "main" cannot be read as it is now: gone. What it last declared stays in force.'],

@@ -24,10 +24,11 @@ describe('why', () => {
     assert.equal(code, 0);
     for (const part of [
       /^Instance\/web is not ready: WaitingForNeeds$/m,
-      /because +The next change \("start"\) waits for Network "lan"\./,
+      /because +The next change \(start\) waits for Network "lan"\./,
       /Network\/lan \(devices\.eth0\.network, \/srv\/manifests\/web\.yaml:9\)\n +root cause: TOOL_MISSING: .*dnsmasq is not installed\. \(\/srv\/manifests\/lan\.yaml:1\)/,
       /declared +\/srv\/manifests\/web\.yaml:3/,
       /revision +aaaabbbbcccc, applied/,
+      /changed in +999988887777/,
       /signed by +alice@example\.com/,
       /last change .*: done in 1\.5 s, revision aaaabbbbcccc\n +- apply limits\n +because source "main" changed what it declares/,
       /note: Its source "main" cannot be read/,

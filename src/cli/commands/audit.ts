@@ -9,6 +9,7 @@ import { fieldLines } from '../field-text.ts';
 import { findOrSpellOut } from '../object-ref.ts';
 import type { Output } from '../output.ts';
 import { clean, localTime, plural } from '../text.ts';
+import { outcomeText } from '../why-text.ts';
 import { wholeNumber } from '../whole-number.ts';
 
 interface AuditOptions {
@@ -56,7 +57,7 @@ async function list(options: AuditOptions, context: Context): Promise<number> {
 }
 
 function printEntry({ seq, at, actor, action, ref, detail }: AuditRecord, output: Output): void {
-  const outcome = detail.outcome ?? 'asked';
+  const outcome = detail.outcome === undefined ? 'asked' : outcomeText(detail.outcome);
   if (!output.terminal) {
     output.line([String(seq), localTime(at), actor, action, ref, outcome, detail.summary].map(clean).join('\t'));
     return;

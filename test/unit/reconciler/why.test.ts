@@ -71,7 +71,7 @@ describe('why', () => {
     await engine.until(() => engine.control.describe(WEB_REF).status.conditions.some((one) => one.reason === 'WaitingForNeeds'));
     const answer = why(engine);
     assert.equal(answer.rule.reason, 'WaitingForNeeds');
-    assert.match(answer.rule.message, /"create".*waits for StoragePool "fast"/);
+    assert.match(answer.rule.message, /\(create\).*waits for StoragePool "fast"/);
     const [link] = answer.chain;
     assert.equal(answer.chain.length, 1);
     assert.equal(refText(link!.ref), 'StoragePool "fast"');
