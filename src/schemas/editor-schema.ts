@@ -58,6 +58,8 @@ function documentOf(kind: KindName): Json {
     template['spec'] = instance['spec'];
   } else if (kind === 'StorageVolume' || kind === 'Project') {
     properties['config'] = { ...(properties['config'] as Json), ...optionMap(kind === 'Project' ? 'project' : 'volume', 'planned') };
+  } else if (kind === 'NetworkForward') {
+    properties['config'] = { ...(properties['config'] as Json), ...optionMap('network-forward', 'planned') };
   } else if (kind === 'NetworkACL') {
     for (const direction of ['ingress', 'egress'])
       properties[direction] = { ...(properties[direction] as Json), items: optionMap('network-acl/rule', 'planned') };

@@ -45,7 +45,26 @@ export function explain(query: string): Explanation {
   if (kind !== undefined) return ofKind(kind, rest[0] === 'spec' ? rest.slice(1) : rest);
   const device = `device/${first}`;
   if (isOptionScope(device)) return rest.length === 0 ? ofScope(device, `device of type ${first}`) : ofKey([device], rest.join('.'));
+  if (first === 'devices' && rest.length === 0) return ofDevices('devices');
+  if (optionFor('instance', query) === undefined && nearest(query, everyWord()) === undefined) {
+    const hint =
+      'Name a kind (instance), a field (instance.state), a config key (limits.memory), a device type (nic), or an option (nic.hwaddr).';
+    throw new AppError('VALUE_INVALID', {}, { message: `There is no key, kind or device type "${query}".`, hint });
+  }
   return ofKey(['instance'], query);
+}
+
+function everyWord(): string[] {
+  return [...ALL_KINDS, ...deviceTypes(), ...optionsOf('instance').map(({ key }) => key)];
+}
+
+function ofDevices(subject: string): Explanation {
+  const members = deviceTypes().map((type) => {
+    const scope: OptionScope = `device/${type}` as OptionScope;
+    return [type, `${PLANNED_SCOPES.has(scope) ? '(not yet) ' : ''}${optionsOf(scope).length} keys: see "lockstep explain ${type}".`];
+  });
+  const description = 'What an instance is given besides its root file system, by name. Every device has a type.';
+  return { subject, description, facts: {}, members: Object.fromEntries(members) as Record<string, string> };
 }
 
 function ofKind(kind: KindName, path: readonly string[]): Explanation {
@@ -58,6 +77,7 @@ function ofKind(kind: KindName, path: readonly string[]): Explanation {
   const scopes = configScopes(kind);
   if (field === 'config' && rest.length > 0) return ofKey(scopes, rest.join('.'));
   if (field === 'config' && scopes.length === 1) return ofScope(scopes[0]!, `${kind}.config`);
+  if (field === 'devices' && rest.length === 0 && scopes.includes('instance')) return ofDevices(`${kind}.devices`);
   if (field === 'devices' && rest.length > 0) {
     const device = `device/${rest[0]}`;
     if (!isOptionScope(device)) throw unknown(rest[0]!, deviceTypes(), 'device type');
