@@ -46,12 +46,17 @@ export function explain(query: string): Explanation {
   const device = `device/${first}`;
   if (isOptionScope(device)) return rest.length === 0 ? ofScope(device, `device of type ${first}`) : ofKey([device], rest.join('.'));
   if (first === 'devices' && rest.length === 0) return ofDevices('devices');
-  if (optionFor('instance', query) === undefined && nearest(query, everyWord()) === undefined) {
+  if (optionFor('instance', query) === undefined && !isGroup(query) && nearest(query, everyWord()) === undefined) {
     const hint =
       'Name a kind (instance), a field (instance.state), a config key (limits.memory), a device type (nic), or an option (nic.hwaddr).';
     throw new AppError('VALUE_INVALID', {}, { message: `There is no key, kind or device type "${query}".`, hint });
   }
   return ofKey(['instance'], query);
+}
+
+/** `limits`: what several keys begin with. */
+function isGroup(query: string): boolean {
+  return optionsOf('instance').some(({ key }) => key.startsWith(`${query}.`));
 }
 
 function everyWord(): string[] {

@@ -24,6 +24,8 @@ test('fields of the schema, device options, groups and whole kinds are explained
   );
   assert.ok('limits.cpu' in explain('limits').members);
   assert.match(explain('InstanceSet').description, /Not supported yet/);
+  assert.deepEqual(explain('devices').members, explain('instance.devices').members);
+  assert.match(explain('devices').members['nic'] ?? '', /see "lockstep explain nic"/);
 });
 
 test('what does not exist is refused with the nearest name', () => {
@@ -38,6 +40,11 @@ test('what does not exist is refused with the nearest name', () => {
       query,
     );
   }
+  assert.throws(
+    () => explain('nosuch'),
+    (error: Error & { hint?: string }) =>
+      /^There is no key, kind or device type "nosuch"/.test(error.message) && /nic\.hwaddr/.test(error.hint ?? ''),
+  );
   assert.throws(() => explain('instance.__proto__'));
   assert.throws(() => explain('constructor'));
 });
