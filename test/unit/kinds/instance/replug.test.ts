@@ -198,9 +198,12 @@ describe('the device cgroup of a privileged instance', () => {
       declare(bench, '', privileged);
       await bench.converge();
       await declare(bench, x, privileged).converge();
+      const last = (file: string): string | undefined => bench.lxc.facts.monitors.get(NAME)?.cgroup.get(file);
       assert.deepEqual(bench.steps.slice(-4), ['begin', 'allow c 10:232 rwm', 'plug x', 'record']);
+      assert.equal(last('devices.allow'), 'c 10:232 rwm');
       await declare(bench, '', privileged).converge();
       assert.deepEqual(bench.steps.slice(-4), ['begin', 'unplug x', 'deny c 10:232 rwm', 'record']);
+      assert.equal(last('devices.deny'), 'c 10:232 rwm');
     });
   }
 
