@@ -130,8 +130,9 @@ export interface LxcPort {
   unfreeze(name: string, signal: AbortSignal): Promise<void>;
   setCgroup(name: string, file: string, value: string): Promise<void>;
   /**
-   * Puts a device into a container that runs or is frozen: nothing inside has to do anything for it. It is made anew: what an interrupted
-   * attempt left in its place is taken out first. Rejects with DEVICE_REFUSED when its place in the container cannot be used.
+   * Puts a device into a container that runs or is frozen: nothing inside has to do anything for it. A NIC is made anew when it is there; a
+   * mount lies on top of what is there, so it is taken out first by whoever tries again. Rejects with DEVICE_REFUSED when its place in the
+   * container cannot be used.
    */
   plug(name: string, device: Plugged, signal: AbortSignal): Promise<void>;
   /** Takes a device out of a container that runs or is frozen. Already gone is fine. */
