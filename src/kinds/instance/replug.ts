@@ -48,7 +48,15 @@ export function replugSteps(
     const device = wanted.get(name);
     const out = outOf(started, name);
     const change = (action: PlugAction, remaining: readonly Plugged[]): PlannedStep<InstanceChange> => ({
-      change: { do: 'replug', device: name, action, target, out: remaining, fields: fields.get(name) ?? [], because: reason(name) },
+      change: {
+        do: 'replug',
+        device: name,
+        action,
+        target,
+        out: remaining,
+        fields: fields.get(name) ?? missing(name),
+        because: reason(name),
+      },
     });
     if (device === undefined) early.push(change('unplug', out));
     else if (out.length === 0) steps.push(change('plug', []));
@@ -59,6 +67,11 @@ export function replugSteps(
     } else steps.push(change('replug', out));
   }
   return [...early, ...steps];
+}
+
+/** Nothing declared differs: the container lacks the device. */
+function missing(name: string): readonly FieldChange[] {
+  return [{ field: `devices.${name}`, to: 'plugged in' }];
 }
 
 function fieldsByDevice(differences: readonly Difference[]): ReadonlyMap<string, readonly FieldChange[]> {

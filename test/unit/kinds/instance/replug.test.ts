@@ -227,7 +227,8 @@ describe('the host side of a NIC', () => {
     bench.network.unplug(link);
     const [step] = await bench.plan();
     assert.ok(step?.change.do === 'replug' && step.change.because === 'repair');
-    assert.equal(instanceKind.describe(step.change, undefined).verdict, 'repair');
+    const { verdict, fields } = instanceKind.describe(step.change, undefined);
+    assert.deepEqual([verdict, fields], ['repair', [{ field: 'devices.eth0', to: 'plugged in' }]], 'a fight over it is counted by device');
     assert.deepEqual(await bench.converge(), ['replug']);
     assert.equal(bench.network.facts.links.get(link)?.master, BRIDGE);
     await isAsStarted(bench);
