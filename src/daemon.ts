@@ -39,6 +39,7 @@ import { writeSeccompPolicies } from './kinds/instance/seccomp.ts';
 import { createExec } from './operations/exec.ts';
 import { HostShutdown } from './operations/host-shutdown.ts';
 import { ReconcilerControl } from './reconciler/control-port.ts';
+import { patiently } from './reconciler/elsewhere.ts';
 import { Executor } from './reconciler/execute.ts';
 import { Explainer } from './reconciler/explain.ts';
 import { faultsFromEnvironment } from './reconciler/fault.ts';
@@ -159,7 +160,7 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
     version,
     driftOf: (source) => options.drift.get(source) ?? options.driftDefault,
     ...(options.resyncMs === undefined ? {} : { resyncMs: options.resyncMs }),
-    takenElsewhere: (keys) => takenElsewhere(keys, view, claims),
+    takenElsewhere: patiently((keys) => takenElsewhere(keys, view, claims)),
     allocated: async (what, value, uid) => {
       if (what === 'idrange') claims.claim(Number(value), uid);
     },

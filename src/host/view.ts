@@ -9,9 +9,23 @@ import type { HostView, ViewFamily } from './ports/view.ts';
 /** Kept across rounds: nftables tells of every change, and reading the table costs a process. */
 const KEPT: ReadonlySet<ViewFamily> = new Set<ViewFamily>(['firewall']);
 
+interface Reading {
+  readonly family: ViewFamily;
+  readonly value: Promise<unknown>;
+  readonly beganMs: number;
+  ended: boolean;
+}
+
+/** Longer than anybody waits for a reading: whoever asks now has it read again. */
+const HANGS_MS = 20_000;
+
+function hangs({ beganMs, ended }: Reading): boolean {
+  return !ended && performance.now() - beganMs > HANGS_MS;
+}
+
 export class CachedHostView implements HostView {
   readonly #host: Host;
-  readonly #readings = new Map<string, { readonly family: ViewFamily; readonly value: Promise<unknown> }>();
+  readonly #readings = new Map<string, Reading>();
   readonly #containers: Gather<ContainerReading>;
   /** By pool. */
   readonly #volumes = new Map<string, Gather<VolumeReading>>();
@@ -31,9 +45,11 @@ export class CachedHostView implements HostView {
 
   #cached<T>(family: ViewFamily, key: string, read: () => Promise<T>): Promise<T> {
     const known = this.#readings.get(key);
-    if (known !== undefined) return known.value as Promise<T>;
+    if (known !== undefined && !hangs(known)) return known.value as Promise<T>;
     const value = read();
-    this.#readings.set(key, { family, value });
+    const reading: Reading = { family, value, beganMs: performance.now(), ended: false };
+    this.#readings.set(key, reading);
+    value.then(() => (reading.ended = true)).catch(() => {});
     // A failed reading is not kept: whoever asks next tries again.
     value.catch(() => {
       if (this.#readings.get(key)?.value === value) this.#readings.delete(key);

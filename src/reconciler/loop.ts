@@ -72,6 +72,8 @@ export interface ReconcilerOptions extends FactsOptions {
   readonly version?: string;
   /** Whether drift of a source's objects is repaired, where they do not say. Default: it is. */
   readonly driftOf?: (source: string) => DriftMode;
+  /** How long a look at an object may take. */
+  readonly lookMs?: number;
 }
 
 type RoundKey = RefKey | 'round';
@@ -347,7 +349,7 @@ export class Reconciler {
   async #observe(keys: readonly RefKey[]): Promise<void> {
     const { kinds, view } = this.#o;
     const objects = keys.flatMap((key) => this.tracker.objects.get(key) ?? []);
-    await observeAll(kinds, view, objects, (tracked, observed) => (tracked.observed = observed));
+    await observeAll(kinds, view, objects, (tracked, observed) => (tracked.observed = observed), this.#o.lookMs);
   }
 
   // --- planning -----------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@
 //     gates     needs of the object; dependants before a delete; restart back-off; turns of a roll-out (rollout.ts)
 //
 // `plan`, dry run, drift report and preview are this same call; execute.ts carries out what it returns.
-import type { AppError } from '../core/errors.ts';
+import { AppError } from '../core/errors.ts';
 import type { HoldRule } from '../core/reasons.ts';
 import { type RefKey, type ResourceRef, refKey, refText } from '../core/ref.ts';
 import { finish, type Sliced } from '../core/slices.ts';
@@ -164,7 +164,17 @@ function planObject(key: RefKey, input: PlanInput, facts: Facts, all: ByKey<Reco
     fights: new Map<string, number>(),
   } satisfies ObjectPlan;
   if (seen.is === 'unknown') return { ...base, unknown: seen.because };
+  try {
+    return planSeen(base, seen, input, facts);
+  } catch (error) {
+    // No plan can be made for this one (no free ids; what is taken cannot be read): the others go on.
+    if (error instanceof AppError) return { ...base, unknown: error };
+    throw error;
+  }
+}
 
+function planSeen(base: ObjectPlan, seen: Observed<unknown>, input: PlanInput, facts: Facts): ObjectPlan {
+  const { key, kind, desired, recorded: before } = base;
   const actual = seen.is === 'present' ? seen.actual : undefined;
   const allocations = desired === undefined ? [] : kind.allocate(desired.spec, before, facts);
   const recorded: Recorded =

@@ -1,9 +1,14 @@
 // The configured sources: reads those that may have changed, keeps each one's last snapshot and error.
 import type { Clock } from '../core/clock.ts';
-import { errorAdvice } from '../core/errors.ts';
+import { AppError, errorAdvice } from '../core/errors.ts';
 import type { EventSink } from '../core/events.ts';
 import type { Snapshot, Source } from '../sources/snapshot.ts';
 import type { SourceInput } from './desired.ts';
+
+/** A reading is of local files: a thousand of them take a fraction of a second. */
+const PATIENCE_MS = 10_000;
+/** The first one may wait for a remote. */
+const FIRST_PATIENCE_MS = 5 * 60_000;
 
 interface Entry {
   readonly source: Source;
@@ -14,6 +19,8 @@ interface Entry {
   failed: boolean;
   lastRead: number | undefined;
   changed: boolean;
+  /** A reading that takes too long; its end is told. */
+  late: boolean;
 }
 
 export class SourceSet {
@@ -21,6 +28,8 @@ export class SourceSet {
   readonly #clock: Clock;
   readonly #events: EventSink;
   readonly #forgotten: (row: { readonly name: string; readonly at: number }) => Source;
+  readonly #patienceMs: number;
+  #changed: () => void = () => {};
   /** Sources were added or removed since the last reading. */
   #rearranged = false;
 
@@ -30,6 +39,7 @@ export class SourceSet {
     events: EventSink,
     /** Makes the source that stands for one that was forgotten: it declares nothing. */
     forgotten: (row: { readonly name: string; readonly at: number }) => Source,
+    patienceMs: number = PATIENCE_MS,
   ) {
     this.#entries = sources.map((source) => ({
       source,
@@ -38,10 +48,12 @@ export class SourceSet {
       failed: false,
       lastRead: undefined,
       changed: true,
+      late: false,
     }));
     this.#clock = clock;
     this.#events = events;
     this.#forgotten = forgotten;
+    this.#patienceMs = patienceMs;
   }
 
   get entries(): readonly Readonly<Entry>[] {
@@ -61,7 +73,7 @@ export class SourceSet {
 
   /** A stored source that came up while the daemon runs. */
   add(source: Source): void {
-    this.#entries.push({ source, snapshot: undefined, error: undefined, failed: false, lastRead: undefined, changed: true });
+    this.#entries.push({ source, snapshot: undefined, error: undefined, failed: false, lastRead: undefined, changed: true, late: false });
     this.#rearranged = true;
   }
 
@@ -81,6 +93,7 @@ export class SourceSet {
   }
 
   async watch(changed: () => void): Promise<void> {
+    this.#changed = changed;
     await Promise.all(
       this.#entries.map((entry) =>
         entry.source.watch(() => {
@@ -99,7 +112,9 @@ export class SourceSet {
 
   /** Reads what is marked changed; true when anything is different from before. */
   async refresh(signal: AbortSignal): Promise<boolean> {
-    const results = await Promise.all(this.#entries.filter((entry) => entry.changed).map((entry) => this.#read(entry, signal)));
+    const results = await Promise.all(
+      this.#entries.filter((entry) => entry.changed && !entry.late).map((entry) => this.#read(entry, signal)),
+    );
     const rearranged = this.#rearranged;
     this.#rearranged = false;
     return rearranged || results.some(Boolean);
@@ -113,7 +128,7 @@ export class SourceSet {
     entry.changed = false;
     try {
       const before = entry.snapshot;
-      const snapshot = await entry.source.read(signal);
+      const snapshot = await this.#inTime(entry, entry.source.read(signal));
       const recovered = entry.failed;
       entry.failed = false;
       this.#note(entry, snapshot.outdated);
@@ -126,6 +141,27 @@ export class SourceSet {
       const wasFailed = entry.failed;
       entry.failed = true;
       return this.#note(entry, errorAdvice(error)) || !wasFailed;
+    }
+  }
+
+  /** Others do not wait for a source that hangs (a network file system, say); what it last declared stays until it is read. */
+  async #inTime(entry: Entry, reading: Promise<Snapshot>): Promise<Snapshot> {
+    const { promise, reject } = Promise.withResolvers<never>();
+    const patience = entry.lastRead === undefined ? FIRST_PATIENCE_MS : this.#patienceMs;
+    const timer = setTimeout(() => {
+      entry.late = true;
+      const ended = (): void => {
+        entry.late = false;
+        entry.changed = true;
+        this.#changed();
+      };
+      reading.then(ended, ended);
+      reject(new AppError('TIMED_OUT', {}, { message: `It did not answer within ${patience / 1000} s.` }));
+    }, patience);
+    try {
+      return await Promise.race([reading, promise]);
+    } finally {
+      clearTimeout(timer);
     }
   }
 

@@ -8,6 +8,7 @@ import { CachedHostView } from '../../src/host/view.ts';
 import type { Host } from '../../src/host/ports/host.ts';
 import { type AnyKind, erase, type Kind, type KindTable } from '../../src/kinds/kind.ts';
 import { ReconcilerControl } from '../../src/reconciler/control-port.ts';
+import { patiently } from '../../src/reconciler/elsewhere.ts';
 import { Executor } from '../../src/reconciler/execute.ts';
 import type { Boundary } from '../../src/reconciler/fault.ts';
 import { Reconciler } from '../../src/reconciler/loop.ts';
@@ -28,6 +29,8 @@ export class MemorySource implements Source {
   readonly location = 'memory';
   readonly files = new Map<string, string | undefined>();
   down = false;
+  /** A reading ends when this does. */
+  hangs: Promise<void> | undefined;
   complete = true;
   /** How long the content has been still when it is read. */
   stillForMs = 5000;
@@ -38,6 +41,7 @@ export class MemorySource implements Source {
   }
 
   async read(): Promise<Snapshot> {
+    await this.hangs;
     if (this.down) throw new Error('the source is down');
     const files = [...this.files].map(([path, text]) => ({ path, text }));
     return {
@@ -70,6 +74,9 @@ export interface EngineOptions {
   /** With `kinds`: real kinds over this host instead of fake ones over `world`. */
   readonly host?: Host;
   readonly kinds?: KindTable;
+  readonly lookMs?: number;
+  readonly sourcePatienceMs?: number;
+  readonly takenElsewhere?: () => Promise<(scope: string) => ReadonlySet<string>>;
 }
 
 export class Engine {
@@ -93,6 +100,7 @@ export class Engine {
       systemClock,
       events,
       (row) => new ForgottenSource(row),
+      options.sourcePatienceMs,
     );
     this.sources = sources;
     const executor = new Executor({ host, clock: systemClock, boundary: options.boundary ?? (() => {}), workWidth: 8, startWidth: 8 });
@@ -106,7 +114,8 @@ export class Engine {
       events,
       log: silentLog,
       facts: (({ now: _now, taken: _taken, tombstones: _tombstones, ...rest }) => rest)(baseFacts({ bootId: options.bootId ?? 'boot-1' })),
-      takenElsewhere: async () => () => new Set(),
+      takenElsewhere: patiently(options.takenElsewhere ?? (async () => () => new Set())),
+      ...(options.lookMs === undefined ? {} : { lookMs: options.lookMs }),
       fingerprint: (secret) => `fingerprint ${hashOf(secret).slice(0, 8)}`,
       random: () => 0,
       ...(options.driftOf === undefined ? {} : { driftOf: options.driftOf }),
@@ -138,8 +147,8 @@ export class Engine {
   }
 
   /** Waits until `check` holds; fails with the state of things after two seconds. */
-  async until(check: () => boolean, what = 'what was waited for'): Promise<void> {
-    const end = AbortSignal.timeout(2000);
+  async until(check: () => boolean, what = 'what was waited for', limitMs = 2000): Promise<void> {
+    const end = AbortSignal.timeout(limitMs);
     while (!check()) {
       if (end.aborted) throw new Error(`${what} did not happen: ${JSON.stringify(this.control.status().objects, undefined, 1)}`);
       await Promise.race([this.reconciler.changed(end), systemClock.sleep(20)]);

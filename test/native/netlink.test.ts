@@ -141,6 +141,32 @@ describe('rtnetlink', { skip }, () => {
     assert.ok(result.calls <= 3, out);
   });
 
+  test('a reading while links come and go misses none that stay', async () => {
+    // The kernel begins a dump anew at the wrong place when links go meanwhile, and says so (NLM_F_DUMP_INTR).
+    const { code, out } = await runScript(
+      `const { spawn, spawnSync } = await import('node:child_process');
+       const { once } = await import('node:events');
+       const stay = Array.from({ length: 200 }, (_, at) => 'stay' + at);
+       spawnSync('ip', ['-batch', '-'], { input: stay.map((name) => 'link add ' + name + ' type bridge').join('\\n') });
+       const churn = Array.from({ length: 40 }, (_, at) => ['link add c' + at % 40 + ' type bridge', 'link delete c' + at % 40]).flat();
+       const other = spawn('ip', ['-batch', '-'], { stdio: ['pipe', 'ignore', 'ignore'] });
+       other.stdin.end(churn.join('\\n'));
+       let going = true;
+       once(other, 'close').then(() => (going = false));
+       let readings = 0;
+       while (going) {
+         const { links } = await netlink.netlinkRead();
+         const names = new Set(links.map(({ name }) => name));
+         if (!stay.every((name) => names.has(name))) throw new Error('a link is missing');
+         readings++;
+       }
+       console.log(readings);`,
+      { inNamespace: true },
+    );
+    assert.equal(code, 0);
+    assert.ok(Number(out) >= 5, `${out.trim()} readings`);
+  });
+
   test('a host with a thousand links is read in milliseconds', async () => {
     const { code, out } = await runScript(
       `const { spawnSync } = await import('node:child_process');

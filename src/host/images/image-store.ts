@@ -18,6 +18,7 @@ export type NewImage = Omit<ImageRecord, 'version' | 'sourceHash' | 'createdAt' 
 
 export class ImageStore {
   readonly #root: string;
+  #seen = false;
   /** Writes of records, one after the other: each reads, changes and writes. */
   #writes: Promise<unknown> = Promise.resolve();
 
@@ -49,9 +50,12 @@ export class ImageStore {
 
   async #names(): Promise<string[]> {
     try {
-      return await readdir(this.#root);
+      const names = await readdir(this.#root);
+      this.#seen = true;
+      return names;
     } catch (cause) {
-      if (isErrno(cause, 'ENOENT')) return [];
+      // Before the first image there may be no directory; later its absence says that its file system is not mounted any more.
+      if (isErrno(cause, 'ENOENT') && !this.#seen) return [];
       throw new AppError('HOST_UNREADABLE', { path: this.#root }, { message: 'The list of images cannot be read.', cause });
     }
   }

@@ -96,11 +96,15 @@ export class PoolRecords {
   async names(): Promise<string[]> {
     try {
       const names = await readdir(this.#paths.pools);
+      // What was there once is there now: else another directory lies in its place (its file system is not mounted any more).
+      if (this.#owner !== undefined) await this.#owner;
+      if (this.#owner !== undefined && !names.includes(OWNER_FILE)) throw new Error(`"${OWNER_FILE}" is missing in it`);
       return names
         .filter((name) => name.endsWith(RECORD_SUFFIX) && !name.startsWith('.'))
         .map((name) => name.slice(0, -RECORD_SUFFIX.length));
     } catch (error) {
-      if (isErrno(error, 'ENOENT')) return [];
+      // Before the first pool there may be no directory.
+      if (isErrno(error, 'ENOENT') && this.#owner === undefined) return [];
       throw new AppError('HOST_UNREADABLE', { path: this.#paths.pools }, { message: 'The list of pools cannot be read.', cause: error });
     }
   }

@@ -35,7 +35,10 @@ export class Volumes {
 
   async tombstones(poolName: string): Promise<readonly TombstoneReading[]> {
     const { target } = await openPool(this.#records, poolName);
-    const names = await readdir(join(target.path, TOMBSTONES_DIR));
+    const names = await readdir(join(target.path, TOMBSTONES_DIR)).catch((cause: unknown) => {
+      const message = `The tombstones of the pool "${poolName}" cannot be listed.`;
+      throw new AppError('HOST_UNREADABLE', { pool: poolName }, { message, cause });
+    });
     return names.filter(isTombstoneName).map((name) => ({ name }));
   }
 

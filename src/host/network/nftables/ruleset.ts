@@ -49,7 +49,9 @@ export function parseRuleset(text: string): Ruleset {
 function listed(text: string): Statement[] {
   try {
     const parsed: unknown = JSON.parse(text);
-    if (isObject(parsed) && Array.isArray(parsed['nftables'])) return parsed['nftables'].filter((one: unknown) => isObject(one));
+    const items = isObject(parsed) && Array.isArray(parsed['nftables']) ? parsed['nftables'].filter((one: unknown) => isObject(one)) : [];
+    // nft begins every listing with its version, also that of an empty ruleset: a listing without it is none.
+    if (isObject(items[0]?.['metainfo'])) return items;
   } catch (error) {
     throw new AppError('HOST_UNREADABLE', { what: 'nftables' }, { message: 'The listing of nft is not JSON.', cause: error });
   }

@@ -78,6 +78,14 @@ function conflicts(...items: Json[]): string[] {
 }
 
 describe('rules of others', () => {
+  test('a listing that is cut, or does not begin as nft begins it, is no empty ruleset', () => {
+    const whole = JSON.stringify({ nftables: [{ metainfo: { version: '1.0.6' } }, { table: { family: 'inet', name: 'lockstep_ls' } }] });
+    assert.equal(parseRuleset(whole).size, 0);
+    for (const text of ['', whole.slice(0, -3), '{"nftables": []}', '{"nftables": [{"table": {}}]}', '[]', 'null']) {
+      assert.throws(() => parseRuleset(text), { code: 'HOST_UNREADABLE' }, text);
+    }
+  });
+
   test('a forward policy of drop is a conflict, with a command for it', () => {
     const [found, ...rest] = conflicts(chain('FORWARD', 'forward', 'drop'));
     assert.equal(rest.length, 0);

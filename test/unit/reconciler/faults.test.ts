@@ -1,0 +1,379 @@
+// Unknown is never absent: every reading of every port in turn fails, hangs, and answers with nothing or with a part. Nothing that exists
+// is made anew, deleted or formatted; other objects go on; and it is well again once the fault is gone.
+//
+// A listing that answers with nothing or with a part breaks the port's promise of completeness. Where the kinds cannot tell it from
+// absence, the row names the test that shows the real driver refusing such a listing, and what may at most be repaired (always steps that
+// are safe to repeat on what is there).
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import type { FilesPort } from '../../../src/host/ports/files.ts';
+import type { ImagePort } from '../../../src/host/ports/images.ts';
+import type { LxcPort } from '../../../src/host/ports/lxc.ts';
+import type { NetworkPort } from '../../../src/host/ports/network.ts';
+import { AppError } from '../../../src/core/errors.ts';
+import type { StoragePort } from '../../../src/host/ports/storage.ts';
+import type { Source } from '../../../src/sources/snapshot.ts';
+import type { Ledger } from '../../../src/state/ledger.ts';
+import { openLedger } from '../../../src/state/open.ts';
+import { kinds } from '../../../src/kinds/registry.ts';
+import type { RefKey } from '../../../src/core/ref.ts';
+import { Engine } from '../../fakes/engine.ts';
+import { FakeWorld } from '../../fakes/fake-kind.ts';
+import { type Fault, type FaultyHost, faultyHost, type PortName } from '../../fakes/faulty-host.ts';
+
+const ROOT = join(import.meta.dirname, '../../..');
+
+interface Read {
+  readonly is: 'read';
+  /** What may be written when it answers with nothing or with a part: methods of the ports. */
+  readonly repairs: readonly string[];
+  /** Where the real driver is shown to refuse that: file, and the test's name. `values`: it says nothing about what exists. */
+  readonly proof: readonly [file: string, title: string] | 'values' | undefined;
+}
+
+type Row = Read | 'write' | 'event' | 'constant' | 'not by the reconciler';
+
+const read = (repairs: readonly string[] = [], proof?: Read['proof']): Read => ({ is: 'read', repairs, proof });
+
+const LXC: Record<keyof LxcPort, Row> = {
+  list: read(
+    ['lxc.define', 'storage.createContainerVolume', 'lxc.setDeviceNodes', 'network.setDhcpHost', 'lxc.start'],
+    ['test/host/listings.test.ts', 'containers are not gone because their directory is'],
+  ),
+  cgroupValues: read(['lxc.setCgroup'], 'values'),
+  define: 'write',
+  setDeviceNodes: 'write',
+  undefine: 'write',
+  start: 'write',
+  kill: 'write',
+  shutdown: 'write',
+  reboot: 'write',
+  forgetExit: 'write',
+  freeze: 'write',
+  unfreeze: 'write',
+  setCgroup: 'write',
+  plug: 'write',
+  unplug: 'write',
+  markPlugged: 'write',
+  exec: 'not by the reconciler',
+  writeInRootfs: 'write',
+  interfaces: 'not by the reconciler',
+  onChange: 'event',
+  onCgroupChange: 'event',
+};
+
+const NETWORK: Record<keyof NetworkPort, Row> = {
+  presentLinks: read(
+    ['lxc.markPlugged', 'lxc.unplug', 'lxc.plug'],
+    ['test/native/netlink.test.ts', 'a reading while links come and go misses none that stay'],
+  ),
+  links: read(
+    ['network.addBridge', 'network.setAddresses', 'network.setLink', 'lxc.markPlugged', 'lxc.unplug', 'lxc.plug'],
+    ['test/native/netlink.test.ts', 'a reading while links come and go misses none that stay'],
+  ),
+  onLinkChange: 'event',
+  addBridge: 'write',
+  setLink: 'write',
+  setAddresses: 'write',
+  deleteLink: 'write',
+  firewall: read(['network.setFirewall'], ['test/unit/host/network/nftables.test.ts', 'a listing that is cut']),
+  onFirewallChange: 'event',
+  setFirewall: 'write',
+  clearFirewall: 'write',
+  forwarding: read(['network.enableForwarding'], 'values'),
+  enableForwarding: 'write',
+  dhcp: read(['network.setDhcpHost', 'network.startDhcp'], 'values'),
+  onDhcpExit: 'event',
+  startDhcp: 'write',
+  stopDhcp: 'write',
+  setDhcpHost: 'write',
+  removeDhcpHost: 'write',
+  rewriteDhcpHosts: 'write',
+};
+
+const STORAGE: Record<keyof StoragePort, Row> = {
+  capabilities: 'constant',
+  readPool: 'not by the reconciler',
+  listPools: read(['storage.createPool'], ['test/host/listings.test.ts', 'pools are not gone because the state directory is empty now']),
+  createPool: 'write',
+  activatePool: 'write',
+  deactivatePool: 'write',
+  growPool: 'write',
+  deletePool: 'write',
+  listVolumes: read([], ['test/host/listings.test.ts', 'volumes are not gone because a directory of the pool is']),
+  listTombstones: read(),
+  createContainerVolume: 'write',
+  setVolumeSize: 'write',
+  deleteVolume: 'write',
+  buryVolume: 'write',
+  unburyVolume: 'write',
+  purgeTombstone: 'write',
+};
+
+const IMAGES: Record<keyof ImagePort, Row> = {
+  // Unpacked copies of images are made again; nothing was in them but the image.
+  list: read(['images.create', 'storage.deleteVolume'], ['test/host/listings.test.ts', 'images are not gone because their directory is']),
+  create: 'write',
+  release: 'write',
+};
+
+const FILES: Record<keyof FilesPort, Row> = { stat: read() };
+
+const PORTS: Record<PortName, { readonly file: string; readonly type: string; readonly rows: Readonly<Record<string, Row>> }> = {
+  lxc: { file: 'src/host/ports/lxc.ts', type: 'LxcPort', rows: LXC },
+  network: { file: 'src/host/ports/network.ts', type: 'NetworkPort', rows: NETWORK },
+  storage: { file: 'src/host/ports/storage.ts', type: 'StoragePort', rows: STORAGE },
+  images: { file: 'src/host/ports/images.ts', type: 'ImagePort', rows: IMAGES },
+  files: { file: 'src/host/ports/files.ts', type: 'FilesPort', rows: FILES },
+};
+
+function document(kind: string, name: string, spec: string): string {
+  return `apiVersion: lockstep/v1\nkind: ${kind}\nmetadata: { name: ${name} }\nspec: ${spec}\n---\n`;
+}
+
+const WORLD = [
+  document('StoragePool', 'fast', '{ driver: btrfs, config: { size: 10GiB } }'),
+  document('StoragePool', 'other', '{ driver: dir }'),
+  document('Network', 'lan', '{ type: bridge, config: { ipv4.address: 10.20.0.1/24, ipv4.nat: "true" } }'),
+  document('Image', 'busybox', '{ source: { build: { type: busybox } } }'),
+  document('Profile', 'default', '{ devices: { root: { type: disk, path: /, pool: fast }, eth0: { type: nic, network: lan } } }'),
+  document('Instance', 'web', '{ image: busybox, config: { limits.memory: 64MiB } }'),
+  document('Instance', 'db', '{ image: busybox, devices: { data: { type: disk, source: /srv/data, path: /data } } }'),
+  document('Instance', 'far', '{ image: busybox, devices: { root: { type: disk, path: /, pool: other } } }'),
+];
+
+/** Something that does not need the port in question, declared while the fault is there. */
+const LATE: Readonly<Record<PortName, { readonly text: string; readonly key: string }>> = {
+  lxc: { text: document('StoragePool', 'late', '{ driver: dir }'), key: 'StoragePool/-/-/late' },
+  network: { text: document('StoragePool', 'late', '{ driver: dir }'), key: 'StoragePool/-/-/late' },
+  files: { text: document('StoragePool', 'late', '{ driver: dir }'), key: 'StoragePool/-/-/late' },
+  storage: { text: document('Network', 'late', '{ type: bridge, config: { ipv4.address: none } }'), key: 'Network/default/-/late' },
+  images: { text: document('Network', 'late', '{ type: bridge, config: { ipv4.address: none } }'), key: 'Network/default/-/late' },
+};
+
+/** What must be the same after all: identities, not settings. */
+function identities({ memory }: FaultyHost): unknown {
+  const { lxc, storage, network, images } = memory;
+  return {
+    inits: [...lxc.facts.monitors].map(([name, monitor]) => [name, monitor.initPid, monitor.monitorPid]).toSorted(),
+    volumes: [...storage.facts.backings]
+      .filter(([path]) => !path.includes('late'))
+      .map(([path, backing]) => [
+        path,
+        [...backing.volumes].filter(([key]) => !key.startsWith('images/')).toSorted(),
+        [...backing.tombstones.keys()],
+      ]),
+    mounts: [...storage.facts.mounts].filter(([pool]) => pool !== 'late'),
+    links: [...network.facts.links.values()]
+      .filter((link) => link.type !== 'veth' && !link.name.includes('late'))
+      .map(({ name, index, hwaddr }) => [name, index, hwaddr]),
+    images: [...images.facts.images.keys()],
+  };
+}
+
+/** Machines that run tests may be busy. */
+const PATIENCE_MS = 15_000;
+
+async function world(ledger?: Ledger): Promise<{ faulty: FaultyHost; engine: Engine }> {
+  const faulty = faultyHost((port, method) => typeof PORTS[port].rows[method] === 'object');
+  faulty.memory.paths.set('/srv/data', { is: 'directory' });
+  const engine = new Engine({ host: faulty.host, kinds, lookMs: 100, sourcePatienceMs: 100, ...(ledger === undefined ? {} : { ledger }) });
+  for (const [index, text] of WORLD.entries()) engine.source.files.set(`${index}.yaml`, text);
+  faulty.memory.lxc.onChange((name) => engine.reconciler.look(`Instance/default/-/${name}` as never));
+  await engine.reconciler.start();
+  await engine.until(() => engine.control.status().settled, 'convergence', PATIENCE_MS);
+  faulty.written.length = 0;
+  return { faulty, engine };
+}
+
+const method = (written: string): string => written.split(' ')[0]!;
+
+describe('readings', () => {
+  test('every method of every port has a row', () => {
+    for (const { file, type, rows } of Object.values(PORTS)) {
+      const text = readFileSync(join(ROOT, file), 'utf8');
+      const body = text.slice(text.indexOf(`export interface ${type} {`)).split('\n}')[0]!;
+      const methods = [...body.matchAll(/^ {2}(\w+)\(/gm)].map((match) => match[1]!);
+      assert.ok(methods.length > 0, type);
+      assert.deepEqual(Object.keys(rows).toSorted(), methods.toSorted(), type);
+    }
+  });
+
+  for (const [port, { rows }] of Object.entries(PORTS) as [PortName, (typeof PORTS)[PortName]][]) {
+    for (const [name, row] of Object.entries(rows)) {
+      if (typeof row !== 'object') continue;
+      for (const fault of ['fail', 'hang', 'empty', 'truncated'] as const satisfies readonly Fault[]) {
+        test(`${port}.${name}: ${fault}`, async (t) => {
+          const { faulty, engine } = await world();
+          t.after(() => engine.reconciler.close());
+          const before = identities(faulty);
+          faulty.faults.set(`${port}.${name}`, fault);
+          engine.write('late.yaml', LATE[port].text);
+          await engine.until(() => engine.ready(LATE[port].key), 'that others go on', PATIENCE_MS);
+          await engine.reconciler.sync();
+          await engine.reconciler.sync();
+          const written = faulty.written.filter((one) => !one.includes('late'));
+          const allowed = fault === 'empty' || fault === 'truncated' ? row.repairs : [];
+          assert.deepEqual(
+            [...new Set(written.map(method))].filter((one) => !allowed.includes(one)),
+            [],
+          );
+          faulty.faults.clear();
+          engine.reconciler.sync().catch(() => {});
+          await engine.until(() => engine.control.status().settled, 'recovery', PATIENCE_MS);
+          assert.deepEqual(identities(faulty), before);
+          assert.deepEqual(engine.ledger.tombstones.all(), []);
+        });
+      }
+      if (row.repairs.length === 0 || row.proof === 'values') continue;
+      test(`${port}.${name}: the real one is complete or fails`, () => {
+        assert.ok(row.proof, 'names its proof');
+        const [file, title] = row.proof as Exclude<Read['proof'], 'values' | undefined>;
+        assert.ok(readFileSync(join(ROOT, file), 'utf8').includes(title), `${file} has the test "${title}"`);
+      });
+    }
+  }
+});
+
+const SOURCE: Record<keyof Source, 'read' | 'hint' | 'constant' | 'end'> = {
+  name: 'constant',
+  location: 'constant',
+  checkedAt: 'constant',
+  read: 'read',
+  watch: 'hint',
+  refresh: 'hint',
+  poke: 'hint',
+  close: 'end',
+};
+
+describe('sources', () => {
+  test('every member of a source has a row', () => {
+    const text = readFileSync(join(ROOT, 'src/sources/snapshot.ts'), 'utf8');
+    const body = text.slice(text.indexOf('export interface Source {')).split('\n}')[0]!;
+    const members = [...body.matchAll(/^ {2}(?:readonly )?(\w+)[?(:]/gm)].map((match) => match[1]!);
+    assert.deepEqual(Object.keys(SOURCE).toSorted(), members.toSorted());
+  });
+
+  const faults: Readonly<Record<Fault, (source: Engine['source']) => () => void>> = {
+    fail(source) {
+      source.down = true;
+      return () => (source.down = false);
+    },
+    hang(source) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      source.hangs = promise;
+      return () => {
+        source.hangs = undefined;
+        resolve();
+      };
+    },
+    // Complete and empty: an unmounted directory that holds nothing. It is asked for, and nothing is done.
+    empty(source) {
+      const files = [...source.files];
+      source.files.clear();
+      return () => files.forEach(([path, text]) => source.files.set(path, text));
+    },
+    truncated(source) {
+      const files = [...source.files];
+      for (const [path] of files.slice(files.length / 2)) source.files.delete(path);
+      source.complete = false;
+      return () => {
+        files.forEach(([path, text]) => source.files.set(path, text));
+        source.complete = true;
+      };
+    },
+  };
+  for (const [fault, begin] of Object.entries(faults)) {
+    test(`read: ${fault}`, async (t) => {
+      const { faulty, engine } = await world();
+      t.after(() => engine.reconciler.close());
+      const before = identities(faulty);
+      const end = begin(engine.source);
+      engine.source.changed();
+      await engine.control.apply([{ path: 'x.yaml', text: LATE.lxc.text }], { actor: 'uid:0' });
+      await engine.until(() => engine.ready(LATE.lxc.key), 'that other sources go on', PATIENCE_MS);
+      await engine.reconciler.sync();
+      assert.deepEqual(
+        faulty.written.filter((one) => !one.includes('late')),
+        [],
+      );
+      assert.equal(engine.control.status().settled, false, 'and it is told');
+      end();
+      engine.source.changed();
+      await engine.until(() => engine.control.status().settled, 'recovery', PATIENCE_MS);
+      assert.deepEqual(identities(faulty), before);
+    });
+  }
+});
+
+/** Reads of the ledger, by table; what is not named is a write. All are synchronous: they fail or answer. */
+const LEDGER_READS: { readonly [Table in keyof Ledger]?: readonly (keyof Ledger[Table])[] } = {
+  meta: ['get'],
+  objects: ['all', 'get', 'byUid'],
+  allocations: ['all', 'of', 'taken'],
+  intents: ['openIntents', 'history'],
+  documents: ['all'],
+  tombstones: ['all', 'of'],
+  confirmations: ['all'],
+  consents: ['all'],
+  forgotten: ['all'],
+};
+
+describe('the ledger', () => {
+  for (const [table, methods] of Object.entries(LEDGER_READS)) {
+    for (const method of methods) {
+      test(`${table}.${method} fails: nothing is done, and it goes on afterwards`, async (t) => {
+        const inner = openLedger(':memory:');
+        let broken = false;
+        const spoilt = new Proxy(inner[table as keyof Ledger] as object, {
+          get: (target, name) => {
+            const value = Reflect.get(target, name) as unknown;
+            if (name !== method || !broken) return value;
+            return () => {
+              throw new AppError('LEDGER_WRITE_FAILED', {}, { message: 'The ledger cannot be read.' });
+            };
+          },
+        });
+        const { faulty, engine } = await world({ ...inner, [table]: spoilt });
+        t.after(() => engine.reconciler.close());
+        const before = identities(faulty);
+        broken = true;
+        engine.source.changed();
+        await engine.reconciler.sync().catch(() => {});
+        await engine.reconciler.sync().catch(() => {});
+        assert.deepEqual(faulty.written, []);
+        broken = false;
+        await engine.reconciler.sync();
+        await engine.until(() => engine.control.status().settled, 'recovery', PATIENCE_MS);
+        assert.deepEqual(identities(faulty), before);
+      });
+    }
+  }
+});
+
+describe('what is taken outside the ledger', () => {
+  for (const [what, broken] of [
+    ['fails', () => Promise.reject(new AppError('HOST_UNREADABLE'))],
+    ['hangs', () => new Promise<never>(() => {})],
+  ] as const) {
+    test(`${what}: nothing new is given out, what needs nothing new goes on`, async (t) => {
+      let taken: () => Promise<(scope: string) => ReadonlySet<string>> = broken;
+      const world = new FakeWorld();
+      const engine = new Engine({ world, takenElsewhere: () => taken() });
+      t.after(() => engine.reconciler.close());
+      engine.source.files.set(
+        'a.yaml',
+        document('StoragePool', 'fast', '{ driver: dir }') + document('Profile', 'plain', '{ config: {} }'),
+      );
+      await engine.reconciler.start();
+      await engine.until(() => engine.ready('Profile/default/-/plain'), 'what needs nothing', PATIENCE_MS);
+      assert.equal(world.things.has('StoragePool/-/-/fast' as RefKey), false);
+      assert.match(engine.control.status().objects.find((one) => one.ref.name === 'fast')!.summary, /nothing new is given out/);
+      taken = async () => (scope) => new Set(scope === 'address' ? ['1'] : []);
+      await engine.reconciler.sync();
+      await engine.until(() => world.things.get('StoragePool/-/-/fast' as RefKey)?.address === '2', 'the free one', PATIENCE_MS);
+    });
+  }
+});
