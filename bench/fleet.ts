@@ -71,7 +71,7 @@ export async function growFleet(host: TestHost, count: number): Promise<void> {
 
 /** Throws unless each named instance has an init of its own in an unprivileged user namespace. Returns the pids in order. */
 export function checkRunning(host: TestHost, names: readonly string[]): number[] {
-  const root = payloadRoot(host);
+  const root = `${cgroupRoot()}/${host.prefix}.lockstep`;
   const pids = names.map((name) => {
     const pid = initOf(root, name);
     assert.ok(pid !== undefined, `"${name}" runs`);
@@ -82,10 +82,9 @@ export function checkRunning(host: TestHost, names: readonly string[]): number[]
   return pids;
 }
 
-/** The directory of this host's cgroups, in the unified hierarchy or, on hybrid hosts, that of the processes' v1 controller. */
-export function payloadRoot(host: Pick<TestHost, 'prefix'>): string {
-  const v1 = readdirSync('/sys/fs/cgroup').includes('pids');
-  return `/sys/fs/cgroup${v1 ? '/pids' : ''}/${host.prefix}.lockstep`;
+/** Where cgroups are looked up: in the unified hierarchy or, on hybrid hosts, in that of the v1 controller for processes. */
+export function cgroupRoot(): string {
+  return `/sys/fs/cgroup${readdirSync('/sys/fs/cgroup').includes('pids') ? '/pids' : ''}`;
 }
 
 /** What runs as init of the named container, once it has executed the guest's init: looked up from outside, in its cgroup. */

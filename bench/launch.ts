@@ -4,7 +4,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { release } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { TestHost } from '../test/host/harness.ts';
@@ -100,9 +99,7 @@ function line(what: string, values: readonly number[], unit = 'ms'): number {
   return middle;
 }
 
-console.log(
-  `${COUNT} busybox instances, unprivileged, btrfs and bridge; ${ROUNDS} rounds, median (each); ${machine()}, Linux ${release()}`,
-);
+console.log(`${COUNT} busybox instances, unprivileged, btrfs and bridge; ${ROUNDS} rounds, median (each); ${machine()}`);
 const STOCK = ['/usr/share/lxc/config/common.conf', '/usr/share/lxc/config/userns.conf'];
 let ratio = Number.NaN;
 {

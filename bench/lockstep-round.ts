@@ -1,31 +1,19 @@
 // One round of Lockstep in a benchmark: instances from a manifest until they really run, and their deletion.
 import assert from 'node:assert/strict';
-import { globSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TestHost } from '../test/host/harness.ts';
 import { foundation, instances } from '../test/host/manifests.ts';
+import { cgroupRoot, initOf } from './fleet.ts';
 
 const LIMIT_MS = 120_000;
 
-/** What runs as init of the named container, looked up from outside: its cgroup's processes, once they have executed the guest's init. */
-function initPid(cgroups: string, name: string): number | undefined {
-  for (const file of globSync(`/sys/fs/cgroup/{.,*}/${cgroups}/${name}/payload/cgroup.procs`)) {
-    for (const pid of readFileSync(file, 'utf8').split('\n').filter(Boolean)) {
-      try {
-        if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('init')) return Number(pid);
-      } catch {
-        // ended meanwhile
-      }
-    }
-  }
-  return undefined;
-}
-
-/** Waits until each has an init. */
+/** Waits until each has an init. Looks at one file at a time, so that looking costs what is measured as little as it can. */
 export async function allRunning(cgroups: string, names: readonly string[]): Promise<void> {
+  const root = `${cgroupRoot()}/${cgroups}`;
   const until = performance.now() + LIMIT_MS;
   for (const name of names) {
-    while (initPid(cgroups, name) === undefined) {
+    while (initOf(root, name) === undefined) {
       if (performance.now() > until) throw new Error(`"${name}" does not run.`);
       await sleep(5);
     }
@@ -34,7 +22,7 @@ export async function allRunning(cgroups: string, names: readonly string[]): Pro
 
 /** Each a different process, in a user namespace. */
 export function checkReallyRunning(cgroups: string, names: readonly string[]): void {
-  const pids = names.map((name) => initPid(cgroups, name));
+  const pids = names.map((name) => initOf(`${cgroupRoot()}/${cgroups}`, name));
   assert.equal(new Set(pids).size, names.length, 'each has an init of its own');
   for (const pid of pids) {
     assert.ok(pid !== undefined);

@@ -4,7 +4,6 @@
 // As root: node bench/lxd.ts [count] [launch] [delete]
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { release } from 'node:os';
 import { importBusybox } from '../scripts/compare-lxd/busybox-image.ts';
 import { type LxdPeer, startPeer } from '../scripts/compare-lxd/peer.ts';
 import { LXD } from '../scripts/compare-lxd/program.ts';
@@ -77,7 +76,7 @@ let version: string;
   }
 }
 
-console.log(`${COUNT} busybox instances, unprivileged, btrfs in a loop file and bridge; ${machine()}, Linux ${release()}`);
+console.log(`${COUNT} busybox instances, unprivileged, btrfs in a loop file and bridge; ${machine()}`);
 for (const { width, launchMs, deleteMs, rssMiB } of lxd) {
   line(`LXD ${version}: launch, width ${width}`, launchMs);
   line(`LXD ${version}: delete, width ${width}`, deleteMs);
