@@ -1,10 +1,5 @@
-// What a process costs, from /proc: CPU time by the scheduler's own count, context switches of all its threads, memory.
+// What a process costs, from /proc: CPU time, context switches of all its threads, memory.
 import { readdirSync, readFileSync } from 'node:fs';
-
-/** CPU seconds of all threads that live now, exact to the nanosecond (/proc/PID/task/TID/schedstat). */
-export function cpuSeconds(pid: number): number {
-  return sumOverThreads(pid, 'schedstat', (text) => Number(text.split(' ')[0])) / 1e9;
-}
 
 /** CPU seconds as proc_pid_stat(5) has them, in hundredths: also of threads that ended. */
 export function statSeconds(pid: number): number {

@@ -1,11 +1,14 @@
 // A full round over many declared, running, unchanged instances: `POST /v1/sync` reads the sources again and looks at everything. Every
 // source of events is off, so what is found is found by that look. Measured: wall time at the client, CPU time of the daemon and its
-// helper. Checked: nothing on disk below the state directory is written meanwhile; facts changed behind the daemon stay unnoticed until
+// helper. Checked: nothing on disk below the state directory is written meanwhile, nor anything in the ledger but the audit log's one
+// entry for each request, which is the request's and not the round's; facts changed behind the daemon stay unnoticed until
 // the next round, and that one finds and mends every one of them. Ends with code 1 over the limits, which are for 1,000 instances.
 // As root: node bench/resync.ts [count] [rounds]
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { existsSync, lstatSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TestHost } from '../test/host/harness.ts';
 import { ask, checkRunning, fleetNames, startFleet } from './fleet.ts';
@@ -30,6 +33,24 @@ function stamps(root: string): Map<string, string> {
   };
   visit(root);
   return found;
+}
+
+/** A digest of each table of the ledger; what the audit log keeps of requests is counted instead. */
+function ledgerTables(path: string): { readonly digests: Map<string, string>; readonly audit: number } {
+  const db = new DatabaseSync(path, { readOnly: true });
+  try {
+    const names = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'").all() as {
+      name: string;
+    }[];
+    const digests = new Map<string, string>();
+    for (const { name } of names.filter((one) => one.name !== 'audit')) {
+      const rows = db.prepare(`SELECT * FROM ${name}${name === 'meta' ? " WHERE key <> 'audit_head'" : ''}`).all();
+      digests.set(`table ${name}`, createHash('sha256').update(JSON.stringify(rows)).digest('hex'));
+    }
+    return { digests, audit: (db.prepare('SELECT count(*) AS n FROM audit').get() as { n: number }).n };
+  } finally {
+    db.close();
+  }
 }
 
 function cpuSeconds(host: TestHost): number {
@@ -81,7 +102,11 @@ function facts(host: TestHost): Fact[] {
     limit(at(0.99)),
     file(instance(at(0.1), 'config'), `the configuration of ${at(0.1)}`),
     file(instance(at(0.7), 'config'), `the configuration of ${at(0.7)}`),
-    { what: `the record of ${at(0.55)}`, change: () => rmSync(gone), mended: () => existsSync(gone) && readFileSync(gone, 'utf8') === record },
+    {
+      what: `the record of ${at(0.55)}`,
+      change: () => rmSync(gone),
+      mended: () => existsSync(gone) && readFileSync(gone, 'utf8') === record,
+    },
     killed(at(0.3)),
     killed(at(0.6)),
     killed(at(0.9)),
@@ -108,9 +133,12 @@ let changes: Fact[];
   for (let warm = 0; warm < 3; warm++) await ask(host, 'POST', '/v1/sync');
   await sleep(2000);
 
-  // Leases and logs are dnsmasq's and the guests' doing.
-  const ours = (): Map<string, string> =>
-    new Map([...stamps(host.paths.stateDir)].filter(([path]) => !/\/(dnsmasq\.(leases|log)|log)$|\.img$/.test(path)));
+  // Leases and logs are dnsmasq's and the guests' doing; the ledger is compared by its content.
+  const ours = (): Map<string, string> => {
+    const files = [...stamps(host.paths.stateDir)].filter(([path]) => !/\/(dnsmasq\.(leases|log)|log|ledger\.db.*)$|\.img$/.test(path));
+    return new Map([...files, ...ledgerTables(host.paths.ledger).digests]);
+  };
+  const { audit } = ledgerTables(host.paths.ledger);
   const before = ours();
   assert.ok(before.size > 5 * COUNT, `${before.size} files`);
   for (let round = 0; round < ROUNDS; round++) {
@@ -122,6 +150,7 @@ let changes: Fact[];
     await sleep(500);
   }
   const after = ours();
+  assert.equal(ledgerTables(host.paths.ledger).audit - audit, ROUNDS, 'the audit log has one entry for each request');
   written = [...new Set([...before.keys(), ...after.keys()])].filter((path) => before.get(path) !== after.get(path));
 
   changes = facts(host);
@@ -138,7 +167,7 @@ line('full round, wall, median', median(wall), 'ms', `at most ${WALL_MS}; ${wall
 const meanCpu = cpu.reduce((sum, one) => sum + one, 0) / cpu.length;
 line('full round, CPU of the daemon and its helper, mean', meanCpu, 'ms', `at most ${CPU_MS}`);
 line('per instance and round', (median(wall) / COUNT) * 1000, 'us');
-line('files written by all rounds', written.length, '', written.slice(0, 5).join(' '));
+line('files and tables of the ledger written by all rounds', written.length, '', written.slice(0, 5).join(' '));
 line(`of ${changes.length} facts changed behind the daemon, found by one round`, found, '');
 verdict({
   'P3 wall time': median(wall) <= WALL_MS,
