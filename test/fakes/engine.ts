@@ -12,6 +12,7 @@ import { patiently } from '../../src/reconciler/elsewhere.ts';
 import { Executor } from '../../src/reconciler/execute.ts';
 import type { Boundary } from '../../src/reconciler/fault.ts';
 import { Reconciler } from '../../src/reconciler/loop.ts';
+import type { ReconcilerMetrics } from '../../src/reconciler/reconciler-metrics.ts';
 import { SourceSet } from '../../src/reconciler/source-set.ts';
 import { hashOf } from '../../src/core/hash.ts';
 import type { ManifestDocument } from '../../src/schemas/document.ts';
@@ -71,6 +72,7 @@ export interface EngineOptions {
   readonly boundary?: Boundary;
   readonly bootId?: string;
   readonly driftOf?: (source: string) => 'repair' | 'report';
+  readonly metrics?: ReconcilerMetrics;
   /** With `kinds`: real kinds over this host instead of fake ones over `world`. */
   readonly host?: Host;
   readonly kinds?: KindTable;
@@ -118,6 +120,7 @@ export class Engine {
       ...(options.lookMs === undefined ? {} : { lookMs: options.lookMs }),
       fingerprint: (secret) => `fingerprint ${hashOf(secret).slice(0, 8)}`,
       random: () => 0,
+      ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
       ...(options.driftOf === undefined ? {} : { driftOf: options.driftOf }),
     });
     this.control = new ReconcilerControl({

@@ -2,6 +2,7 @@
 // daemon on the same ledger and host still ends there, and leaves nothing behind.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { Explainer } from '../../../src/reconciler/explain.ts';
 import type { Boundary } from '../../../src/reconciler/fault.ts';
 import { kinds } from '../../../src/kinds/registry.ts';
 import type { Ledger } from '../../../src/state/ledger.ts';
@@ -410,6 +411,7 @@ spec: { image: busybox, devices: { root: { type: disk, path: /, pool: other } } 
     await engine.reconciler.close();
     const ref = { kind: 'Instance', project: 'default', parent: '-', name: 'web' } as const;
     const { uid, applied } = engine.ledger.objects.get(ref)!;
+    const explain = new Explainer(engine);
     const told = [
       engine.control.status(),
       engine.control.describe(ref),
@@ -417,6 +419,9 @@ spec: { image: busybox, devices: { root: { type: disk, path: /, pool: other } } 
       engine.events,
       engine.ledger.intents.history(uid, 50),
       engine.ledger.audit.latest(50),
+      explain.why(ref),
+      explain.history(ref, 50),
+      explain.audit({ limit: 50 }),
       applied,
       host.lxc.facts.directories.get('web')?.record,
     ];
