@@ -93,6 +93,7 @@ export class Reconciler {
   readonly #waiters = new Set<() => void>();
   readonly #random: () => number;
   readonly #basis: Basis;
+  readonly #started = Promise.withResolvers<void>();
   #round: Promise<void> | undefined;
   #roundTimer: NodeJS.Timeout | undefined;
   #resync: NodeJS.Timeout | undefined;
@@ -191,6 +192,7 @@ export class Reconciler {
     restoreRepairs(this.tracker, ledger, clock.now());
     await this.#runRound();
     this.#ready = true;
+    this.#started.resolve();
     this.#wake();
     if (this.#moreToDo()) this.#schedule();
     await this.#o.sources.watch(() => this.sourcesChanged());
@@ -238,6 +240,8 @@ export class Reconciler {
 
   /** Reads the sources again and looks at everything; resolves when that is planned. Failed objects are tried again at once. */
   async sync(source?: string, cause: Cause = { event: 'Sync' }): Promise<void> {
+    // Before the ledger was read and everything looked at once, a round would work on half of what there is.
+    await this.#started.promise;
     // A round that is under way may have passed the point of reading already: wait for one that begins now.
     await this.#round?.catch(() => {});
     this.#o.sources.markChanged(source);
@@ -252,6 +256,7 @@ export class Reconciler {
 
   /** As `sync`, of one object: it is tried again at once, whatever failed or was fought over. */
   async tryAgain(tracked: Tracked, cause: Cause): Promise<void> {
+    await this.#started.promise;
     await this.#round?.catch(() => {});
     tracked.nextRetry = undefined;
     tracked.drift.forgive();

@@ -89,6 +89,14 @@ const FACTS: Readonly<Record<string, Facts>> = {
         holds: () => existsSync(`/sys/class/net/${host.prefix}-lan/brif/${port}`),
       };
     },
+    'a deleted NIC': (host) => {
+      const ports = readdirSync(`/sys/class/net/${host.prefix}-lan/brif`);
+      assert.ok(ports[0], 'the bridge has a port');
+      return {
+        spoil: async () => void (await mustRun(['ip', 'link', 'delete', 'dev', ports[0]!])),
+        holds: () => readdirSync(`/sys/class/net/${host.prefix}-lan/brif`).length === ports.length,
+      };
+    },
   },
   firewall: {
     'a flushed table': (host) => ({

@@ -75,6 +75,18 @@ describe('the loop', () => {
     await engine.until(() => engine.ready(FAST), 'the pool');
   });
 
+  test('a sync that is asked for before the start waits for it', async () => {
+    const engine = new Engine();
+    engines.push(engine);
+    engine.source.files.set('a.yaml', instance('web') + POOL + IMAGE);
+    // The API answers as soon as it can: before the ledger is read.
+    const synced = engine.control.sync();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await engine.reconciler.start();
+    await synced;
+    await engine.until(() => engine.ready(WEB), 'the instance');
+  });
+
   test('repairs drift when told to look', async () => {
     const engine = await started({ 'a.yaml': instance('web') + POOL + IMAGE });
     await engine.until(() => engine.ready(WEB));
