@@ -15,13 +15,14 @@ export interface Downtime {
 const KEPT = 5;
 
 /** Undefined when this change takes nothing down that a figure could be worked out for. `intents`: of this object, in any order. */
-export function downtimeOf({ shutdownLimitMs }: Described, intents: readonly IntentRow[]): Downtime | undefined {
+export function downtimeOf({ verdict, shutdownLimitMs }: Described, intents: readonly IntentRow[]): Downtime | undefined {
   if (shutdownLimitMs === undefined) return undefined;
   const limit = secondsText(shutdownLimitMs);
-  const { restarts, starts } = measured(intents);
+  const { restarts, starts } = measured(intents, verdict === 'recreate' ? 'recreate' : 'restart');
   if (restarts.length > 0) {
     const expectedDowntimeMs = median(restarts);
-    const basis = restarts.length === 1 ? 'its last restart' : `its last ${restarts.length} restarts`;
+    const word = verdict === 'recreate' ? 'replacement' : 'restart';
+    const basis = restarts.length === 1 ? `its last ${word}` : `its last ${restarts.length} ${word}s`;
     return {
       downtime: `about ${secondsText(expectedDowntimeMs)}, as ${basis} took; its shutdown may take ${limit} at most`,
       expectedDowntimeMs,
@@ -46,24 +47,25 @@ interface Measured {
 
 /**
  * All intents of a run are opened together, so a change began when the one before it in the same run was closed. A shutdown is closed as
- * `waiting` when the guest was told; the start that ends the downtime belongs to a later run.
+ * `waiting` when the guest was told; the start that ends the downtime belongs to a later run. A restart and a replacement of the root take
+ * their own time each.
  */
-function measured(intents: readonly IntentRow[]): Measured {
+function measured(intents: readonly IntentRow[], like: 'restart' | 'recreate'): Measured {
   const restarts: number[] = [];
   const starts: number[] = [];
-  let downAt: number | undefined;
+  let down: { readonly at: number; readonly verdict: string } | undefined;
   let before: { readonly openedAt: number; readonly closedAt: number } | undefined;
   for (const { change, openedAt, closedAt, outcome } of intents.toSorted((a, b) => a.id - b.id)) {
     if (closedAt === null || (outcome !== 'done' && outcome !== 'waiting')) continue;
     const { do: name, verdict } = JSON.parse(change) as { do: string; verdict: string };
     const beganAt = before?.openedAt === openedAt ? before.closedAt : openedAt;
     before = { openedAt, closedAt };
-    if (verdict === 'restart' || verdict === 'recreate') downAt ??= beganAt;
+    if (verdict === 'restart' || verdict === 'recreate') down ??= { at: beganAt, verdict };
     else if (name === 'start' && outcome === 'done') {
-      if (downAt === undefined) starts.push(closedAt - beganAt);
-      else restarts.push(closedAt - downAt);
-      downAt = undefined;
-    } else if (name === 'shutdown') downAt = undefined;
+      if (down === undefined) starts.push(closedAt - beganAt);
+      else if (down.verdict === like) restarts.push(closedAt - down.at);
+      down = undefined;
+    } else if (name === 'shutdown') down = undefined;
   }
   return { restarts: restarts.slice(-KEPT), starts: starts.slice(-KEPT) };
 }

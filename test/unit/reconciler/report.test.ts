@@ -231,6 +231,13 @@ describe('the expected downtime', () => {
     assert.equal(found?.downtime, 'about 0.8 s for its start, as the last time, and its shutdown, 30 s at most');
   });
 
+  test('of a replacement is what the last replacements took, not the restarts', () => {
+    const replaced = [row('shutdown', 'recreate', 500_000, 500_010, 'waiting'), row('start', 'power', 505_000, 506_000, 'done')];
+    const found = downtimeOf({ ...RESTART, verdict: 'recreate' }, [...restart(1000, 1200), ...replaced]);
+    assert.deepEqual([found?.expectedDowntimeMs, found?.downtimeFrom], [6000, 'restarts']);
+    assert.match(found?.downtime ?? '', /^about 6\.0 s, as its last replacement took;/);
+  });
+
   test('does not take a stop that was asked for as a restart', () => {
     const stopped = [row('shutdown', 'power', 0, 10, 'waiting'), row('start', 'power', 3_600_000, 3_600_500, 'done')];
     assert.deepEqual(downtimeOf(RESTART, stopped)?.expectedDowntimeMs, 500);
