@@ -27,12 +27,14 @@ export class CachedHostView implements HostView {
   readonly #host: Host;
   readonly #readings = new Map<string, Reading>();
   readonly #containers: Gather<ContainerReading>;
+  readonly #links: Gather<true>;
   /** By pool. */
   readonly #volumes = new Map<string, Gather<VolumeReading>>();
 
   constructor(host: Host) {
     this.#host = host;
     this.#containers = new Gather((names) => host.lxc.list(names));
+    this.#links = new Gather(async (names) => new Map([...(await host.network.presentLinks(names))].map((name) => [name, true])));
   }
 
   newRound(): void {
@@ -73,8 +75,8 @@ export class CachedHostView implements HostView {
     return this.#cached('links', 'links', () => this.#host.network.links());
   }
 
-  presentLinks(names: readonly string[]): ReturnType<HostView['presentLinks']> {
-    return this.#host.network.presentLinks(names);
+  async hasLink(name: string): Promise<boolean> {
+    return (await this.#links.get(name)) === true;
   }
 
   firewall(): ReturnType<HostView['firewall']> {

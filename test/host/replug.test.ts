@@ -235,7 +235,7 @@ describe('devices of a running instance', { skip: needsRoot }, () => {
     await bench.settled('the beginning');
     const init = initPid(host, 'web');
     let kills = 0;
-    const stride = process.env['LOCKSTEP_CRASH'] === 'all' ? 1 : 9;
+    const stride = process.env['LOCKSTEP_CRASH'] === 'all' ? 1 : 15;
     for (let at = 3, open = 2; open > 0; at += stride) {
       open = 0;
       for (const [devices, places] of [states[1], states[0]]) {

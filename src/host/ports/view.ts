@@ -13,8 +13,8 @@ export interface HostView {
   /** Cgroup files of a running container; not shared between objects. */
   cgroupValues(name: string, files: readonly string[]): Promise<ReadonlyMap<string, string>>;
   links(): Promise<LinksReading>;
-  /** Those of these links that are there; not shared between objects. */
-  presentLinks(names: readonly string[]): Promise<ReadonlySet<string>>;
+  /** Is there a link of this name? Costs by the names that are asked for, not by the links of the host. */
+  hasLink(name: string): Promise<boolean>;
   firewall(): Promise<FirewallReading>;
   forwarding(): Promise<{ readonly ipv4: boolean; readonly ipv6: boolean }>;
   dhcp(): Promise<ReadonlyMap<string, DhcpReading>>;

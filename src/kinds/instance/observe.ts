@@ -99,11 +99,11 @@ function hasNics(
 /** The kernel deletes a veth pair when either side goes: without its host side the guest has no interface either. */
 async function readLostNics(view: HostView, container: ContainerReading, started: InstanceRecord | undefined): Promise<string[]> {
   if (container.power !== 'Running' && container.power !== 'Frozen') return [];
-  const links = new Map<string, string>();
-  for (const [device, plugged] of Object.entries(started?.plugged ?? {})) if (plugged.is === 'nic') links.set(device, plugged.link);
-  if (links.size === 0) return [];
-  const present = await view.presentLinks([...links.values()]);
-  return [...links].filter(([, link]) => !present.has(link)).map(([device]) => device);
+  const nics = Object.entries(started?.plugged ?? {}).flatMap(([device, plugged]) =>
+    plugged.is === 'nic' ? [[device, plugged] as const] : [],
+  );
+  const there = await Promise.all(nics.map(([, { link }]) => view.hasLink(link)));
+  return nics.filter((_, at) => there[at] !== true).map(([device]) => device);
 }
 
 async function readKnobs(
