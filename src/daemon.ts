@@ -94,11 +94,13 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
   await writeSeccompPolicies(paths);
   const network = await createNetworkPort({ paths, prefix: options.prefix, log });
   undo.defer(() => network.close());
+  const storage = createStoragePort({ paths, prefix: options.prefix, log });
+  undo.defer(() => storage.close());
   const host: Host = {
     capabilities,
     lxc,
     network,
-    storage: createStoragePort({ paths, prefix: options.prefix, log }),
+    storage,
     images: await openImagePort({ paths, log }),
     files: hostFiles,
   };

@@ -174,7 +174,7 @@ function planObject(key: RefKey, input: PlanInput, facts: Facts, all: ByKey<Reco
 }
 
 function planSeen(base: ObjectPlan, seen: Observed<unknown>, input: PlanInput, facts: Facts): ObjectPlan {
-  const { key, kind, desired, recorded: before } = base;
+  const { kind, desired, recorded: before } = base;
   const actual = seen.is === 'present' ? seen.actual : undefined;
   const allocations = desired === undefined ? [] : kind.allocate(desired.spec, before, facts);
   const recorded: Recorded =

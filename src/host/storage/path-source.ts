@@ -7,7 +7,7 @@ import type { PoolTarget } from '../ports/storage.ts';
 import { identityOf, mount, unmount } from './mounts.ts';
 import type { BackingReading, PoolIdentity } from './pool-driver.ts';
 import { marksPool, readMarker } from './pool-marker.ts';
-import { MARKER_FILE, POOL_DIRS } from './volume-layout.ts';
+import { MARKER_FILE, POOL_DIRS, REMOVING_DIR } from './volume-layout.ts';
 
 /** What mkfs leaves in a fresh ext4, and snapshots tools make: not somebody's data. */
 const HARMLESS = new Set(['lost+found']);
@@ -88,7 +88,7 @@ export async function deactivatePath(target: PoolTarget, path: string, signal: A
 
 /** Removes marker and our empty directories; the directory itself only where it is the pool's own place. */
 export async function removePathBacking(target: PoolTarget, path: string): Promise<void> {
-  for (const { name } of POOL_DIRS) await removeEmpty(join(path, name));
+  for (const name of [...POOL_DIRS.map((one) => one.name), REMOVING_DIR]) await removeEmpty(join(path, name));
   await rm(join(path, MARKER_FILE), { force: true });
   await removeEmpty(target.path);
 }

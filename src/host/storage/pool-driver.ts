@@ -45,7 +45,10 @@ export interface PoolDriver {
   cloneVolume(from: string, to: string, signal: AbortSignal): Promise<void>;
   /** Nothing may change in the volume from now on (an unpacked image). */
   sealVolume(path: string, signal: AbortSignal): Promise<void>;
-  /** Removes the volume with everything in it. Missing is fine. Never follows a symbolic link. */
+  /**
+   * Removes the volume with everything in it; its name is free then, its room may be later (reclaim.ts). Missing is fine. Never follows a
+   * symbolic link.
+   */
   deleteVolume(path: string, signal: AbortSignal): Promise<void>;
   /** Limits what the volume may hold; undefined removes the limit. Only called when `capabilities.quotas`. */
   limitVolume(path: string, sizeBytes: number | undefined, signal: AbortSignal): Promise<void>;

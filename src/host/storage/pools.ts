@@ -10,6 +10,7 @@ import { takesIdmappedMounts } from './idmap-probe.ts';
 import { driverOf, isActive } from './open-pool.ts';
 import type { PoolIdentity } from './pool-driver.ts';
 import { writeMarker } from './pool-marker.ts';
+import type { Reclaimer } from './reclaim.ts';
 import type { PoolRecords } from './pool-records.ts';
 import { POOL_DIRS, TEMPORARY_PREFIX, TOMBSTONES_DIR, VOLUME_DIRS } from './volume-layout.ts';
 
@@ -19,11 +20,13 @@ export class Pools {
   readonly #paths: Paths;
   readonly #records: PoolRecords;
   readonly #log: Log;
+  readonly #reclaimer: Reclaimer;
 
-  constructor(paths: Paths, records: PoolRecords, log: Log) {
+  constructor(paths: Paths, records: PoolRecords, log: Log, reclaimer: Reclaimer) {
     this.#paths = paths;
     this.#records = records;
     this.#log = log;
+    this.#reclaimer = reclaimer;
   }
 
   async #identity(pool: string): Promise<PoolIdentity> {
@@ -127,6 +130,7 @@ export class Pools {
     await this.#furnish(target, identity);
     await this.#records.write(target);
     await this.#sweep(target, signal);
+    this.#reclaimer.look(target.path);
   }
 
   /** Removes what a crash left half-made: temporary volumes. */
@@ -164,6 +168,7 @@ export class Pools {
         await forgetFacts(join(images, name));
         await driver.deleteVolume(join(images, name), signal);
       }
+      await this.#reclaimer.drain(known.path, signal);
       await driver.deactivate(known, signal);
     }
     await driver.removeBacking(known, identity, signal);

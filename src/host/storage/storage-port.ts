@@ -5,7 +5,9 @@ import { unpackImage } from '../images/unpack.ts';
 import type { StoragePort } from '../ports/storage.ts';
 import { PoolRecords } from './pool-records.ts';
 import { Pools } from './pools.ts';
+import { Reclaimer } from './reclaim.ts';
 import { poolDrivers } from './registry.ts';
+import { Measurer } from './tombstone-size.ts';
 import { Volumes } from './volumes.ts';
 
 export interface StoragePortOptions {
@@ -14,26 +16,48 @@ export interface StoragePortOptions {
   readonly log: Log;
 }
 
-export function createStoragePort({ paths, log }: StoragePortOptions): StoragePort {
+export function createStoragePort({ paths, log }: StoragePortOptions): StoragePort & { close(): Promise<void> } {
   const records = new PoolRecords(paths);
-  const pools = new Pools(paths, records, log);
-  const volumes = new Volumes(records, async (fingerprint, rootfs, signal) => await unpackImage(paths, fingerprint, rootfs, signal));
+  const reclaimer = new Reclaimer(log);
+  const measurer = new Measurer(log);
+  const pools = new Pools(paths, records, log, reclaimer);
+  const volumes = new Volumes(
+    records,
+    async (fingerprint, rootfs, signal) => await unpackImage(paths, fingerprint, rootfs, signal),
+    measurer,
+  );
+  const seen = new Set<string>();
+  /** What was removed, or what an earlier daemon left half-removed, is taken away in the background. */
+  const reclaim = (pool: string): void => reclaimer.look(paths.pool(pool));
   return {
     capabilities: (driver) => poolDrivers[driver].capabilities,
     readPool: async (target) => await pools.read(target),
-    listPools: async () => await pools.list(),
+    listPools: async () => {
+      const listed = await pools.list();
+      for (const [name, { active }] of listed) {
+        if (!active || seen.has(name)) continue;
+        seen.add(name);
+        reclaim(name);
+      }
+      return listed;
+    },
     createPool: async (target, signal) => await pools.create(target, signal),
     activatePool: async (target, signal) => await pools.activate(target, signal),
-    deactivatePool: async (target, signal) => await pools.deactivate(target, signal),
+    deactivatePool: async (target, signal) => {
+      seen.delete(target.name);
+      await Promise.all([reclaimer.halt(target.path), measurer.halt()]);
+      await pools.deactivate(target, signal);
+    },
     growPool: async (target, signal) => await pools.grow(target, signal),
     deletePool: async (target, signal) => await pools.delete(target, signal),
     listVolumes: async (pool, only) => await volumes.list(pool, only),
     listTombstones: async (pool) => await volumes.tombstones(pool),
-    createContainerVolume: async (pool, volume, signal) => await volumes.createContainer(pool, volume, signal),
+    createContainerVolume: async (pool, volume, signal) => await volumes.createContainer(pool, volume, signal).finally(() => reclaim(pool)),
     setVolumeSize: async (pool, id, sizeBytes, signal) => await volumes.setSize(pool, id, sizeBytes, signal),
-    deleteVolume: async (pool, id, signal) => await volumes.delete(pool, id, signal),
+    deleteVolume: async (pool, id, signal) => await volumes.delete(pool, id, signal).finally(() => reclaim(pool)),
     buryVolume: async (pool, id, tombstone) => await volumes.bury(pool, id, tombstone),
     unburyVolume: async (pool, tombstone, id) => await volumes.unbury(pool, tombstone, id),
-    purgeTombstone: async (pool, tombstone, signal) => await volumes.purge(pool, tombstone, signal),
+    purgeTombstone: async (pool, tombstone, signal) => await volumes.purge(pool, tombstone, signal).finally(() => reclaim(pool)),
+    close: async () => void (await Promise.all([reclaimer.close(), measurer.close()])),
   };
 }

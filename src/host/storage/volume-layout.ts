@@ -5,12 +5,15 @@
 //   images/FINGERPRINT/rootfs unpacked once; containers are copies or snapshots of it
 //   custom/NAME
 //   .tombstones/UID.TIME      deleted volumes that can still be brought back
+//   .removing/                what is gone for everyone and is being taken away
 import { join } from 'node:path';
 import { AppError } from '../../core/errors.ts';
 import type { VolumeId, VolumeType } from '../ports/storage.ts';
 
 export const MARKER_FILE = '.lockstep-pool';
 export const TOMBSTONES_DIR = '.tombstones';
+/** What is being removed (reclaim.ts); made when it is needed. */
+export const REMOVING_DIR = '.removing';
 
 export const VOLUME_DIRS: Readonly<Record<VolumeType, string>> = { container: 'containers', image: 'images', custom: 'custom' };
 export const VOLUME_TYPES = ['container', 'image', 'custom'] as const satisfies readonly VolumeType[];

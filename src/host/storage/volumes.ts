@@ -6,17 +6,21 @@ import type { ContainerVolume, TombstoneReading, VolumeId, VolumeReading } from 
 import { forgetFacts, ImageVolumes, pathExists, type UnpackImage } from './image-volume.ts';
 import { storageAddon } from './native.ts';
 import { type OpenPool, openPool } from './open-pool.ts';
+import type { PoolDriver } from './pool-driver.ts';
 import type { PoolRecords } from './pool-records.ts';
+import { forgetSize, type Measurer, readSize } from './tombstone-size.ts';
 import { FACTS_LINK, formatFacts, parseFacts, readFacts, writeFacts } from './volume-facts.ts';
 import { isTombstoneName, tombstonePath, TOMBSTONES_DIR, VOLUME_DIRS, VOLUME_TYPES, volumeKey, volumePath } from './volume-layout.ts';
 
 export class Volumes {
   readonly #records: PoolRecords;
   readonly #images: ImageVolumes;
+  readonly #measurer: Measurer;
 
-  constructor(records: PoolRecords, unpack: UnpackImage) {
+  constructor(records: PoolRecords, unpack: UnpackImage, measurer: Measurer) {
     this.#records = records;
     this.#images = new ImageVolumes(unpack);
+    this.#measurer = measurer;
   }
 
   /** `only`: of these; one that is then missing is not there. */
@@ -34,12 +38,18 @@ export class Volumes {
   }
 
   async tombstones(poolName: string): Promise<readonly TombstoneReading[]> {
-    const { target } = await openPool(this.#records, poolName);
+    const { target, driver } = await openPool(this.#records, poolName);
     const names = await readdir(join(target.path, TOMBSTONES_DIR)).catch((cause: unknown) => {
       const message = `The tombstones of the pool "${poolName}" cannot be listed.`;
       throw new AppError('HOST_UNREADABLE', { pool: poolName }, { message, cause });
     });
-    return names.filter(isTombstoneName).map((name) => ({ name }));
+    return names.filter(isTombstoneName).map((name) => {
+      const path = tombstonePath(target.path, name);
+      const bytes = readSize(path);
+      if (bytes !== undefined) return { name, bytes };
+      this.#measurer.measure(path, sharedWith(target.path, driver, path));
+      return { name };
+    });
   }
 
   async createContainer(poolName: string, volume: ContainerVolume, signal: AbortSignal): Promise<void> {
@@ -134,6 +144,7 @@ export class Volumes {
       throw missing(poolName, tombstone);
     }
     if (back) throw taken(poolName, id.name);
+    await forgetSize(from);
     const facts = readFacts(from);
     // Before the rename: a volume whose facts name another one counts as half-made.
     if (facts !== undefined && facts.name !== id.name) await writeFacts(from, { ...facts, name: id.name });
@@ -181,6 +192,12 @@ async function readVolumes(poolPath: string, ids: readonly VolumeId[]): Promise<
       return [volumeKey(id), { path: paths[at]!, complete, ...known }];
     }),
   );
+}
+
+/** What a snapshot has in common with its image takes no room of its own. */
+function sharedWith(pool: string, { capabilities }: PoolDriver, tombstone: string): string | undefined {
+  const image = capabilities.snapshots ? readFacts(tombstone)?.image : undefined;
+  return image === undefined ? undefined : volumePath(pool, { type: 'image', name: image });
 }
 
 function requireQuotas(pool: OpenPool): void {

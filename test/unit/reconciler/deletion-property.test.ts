@@ -2,7 +2,7 @@
 // because of a reading that is not complete, and never more than the budget without a word.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { RefKey } from '../../../src/core/ref.ts';
 import { deletionLimit } from '../../../src/reconciler/deletion.ts';
 import { Engine, IMAGE, instance, POOL } from '../../fakes/engine.ts';

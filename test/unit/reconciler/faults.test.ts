@@ -155,12 +155,12 @@ const LATE: Readonly<Record<PortName, { readonly text: string; readonly key: str
 function identities({ memory }: FaultyHost): unknown {
   const { lxc, storage, network, images } = memory;
   return {
-    inits: [...lxc.facts.monitors].map(([name, monitor]) => [name, monitor.initPid, monitor.monitorPid]).toSorted(),
+    inits: [...lxc.facts.monitors].map(([name, monitor]) => `${name} ${monitor.initPid} ${monitor.monitorPid}`).toSorted(),
     volumes: [...storage.facts.backings]
       .filter(([path]) => !path.includes('late'))
       .map(([path, backing]) => [
         path,
-        [...backing.volumes].filter(([key]) => !key.startsWith('images/')).toSorted(),
+        [...backing.volumes.keys()].filter((key) => !key.startsWith('images/')).toSorted(),
         [...backing.tombstones.keys()],
       ]),
     mounts: [...storage.facts.mounts].filter(([pool]) => pool !== 'late'),
@@ -325,7 +325,7 @@ describe('the ledger', () => {
       test(`${table}.${method} fails: nothing is done, and it goes on afterwards`, async (t) => {
         const inner = openLedger(':memory:');
         let broken = false;
-        const spoilt = new Proxy(inner[table as keyof Ledger] as object, {
+        const spoilt = new Proxy<object>(inner[table as keyof Ledger], {
           get: (target, name) => {
             const value = Reflect.get(target, name) as unknown;
             if (name !== method || !broken) return value;

@@ -5,7 +5,7 @@ import { mustRun } from '../../run/run.ts';
 import type { PoolTarget } from '../../ports/storage.ts';
 import type { PoolDriver } from '../pool-driver.ts';
 import { activatePath, createPathBacking, deactivatePath, readPathBacking, removePathBacking } from '../path-source.ts';
-import { removeTree } from '../remove-tree.ts';
+import { setAside } from '../reclaim.ts';
 
 const COPY_TIMEOUT_MS = 30 * 60_000;
 
@@ -65,8 +65,8 @@ export const dirDriver: PoolDriver = {
     // A directory cannot be made read-only for root; nobody else reaches it.
   },
 
-  async deleteVolume(path, signal) {
-    await removeTree(path, signal);
+  async deleteVolume(path) {
+    await setAside(path);
   },
 
   async limitVolume() {
