@@ -14,7 +14,7 @@ export interface RestOptions {
   readonly log: Log;
   readonly reconciler: {
     readonly idle: boolean;
-    changed(signal?: AbortSignal): Promise<void>;
+    changed(): Promise<void>;
   };
   /** Resident memory now. */
   readonly residentBytes: () => number;
@@ -25,7 +25,7 @@ export interface RestOptions {
 
 /** Returns the function that ends it. */
 export function restWhenQuiet({ log, reconciler, residentBytes, giveBack, quietMs = QUIET_MS }: RestOptions): () => void {
-  const end = new AbortController();
+  let ended = false;
   let rested = 0;
   /** Undefined: the timer does not run. */
   let waitsSince: number | undefined = performance.now();
@@ -40,15 +40,16 @@ export function restWhenQuiet({ log, reconciler, residentBytes, giveBack, quietM
   }, quietMs);
   timer.unref();
   void (async () => {
-    while (!end.signal.aborted) {
-      await reconciler.changed(end.signal);
+    while (!ended) {
+      // Its end wakes this, too.
+      await reconciler.changed();
       const now = performance.now();
       waitsSince ??= now;
-      if (!end.signal.aborted && now - waitsSince < LONGEST_QUIETS * quietMs) timer.refresh();
+      if (!ended && now - waitsSince < LONGEST_QUIETS * quietMs) timer.refresh();
     }
   })();
   return () => {
-    end.abort();
+    ended = true;
     clearTimeout(timer);
   };
 }

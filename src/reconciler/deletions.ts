@@ -64,13 +64,13 @@ export class Deletions {
     return { mayDelete, waits };
   }
 
-  /** An object is gone: it counts against its source's budget for ten minutes. */
-  gone(source: string, now: number): void {
-    const times = (this.#recent.get(source) ?? []).filter((at) => now - at < REMEMBER_MS);
-    this.#recent.set(source, [...times, now]);
+  /** Objects are gone, given by their sources: each counts against its source's budget for ten minutes. Call it inside a transaction. */
+  gone(sources: readonly string[], now: number): void {
+    for (const source of sources)
+      this.#recent.set(source, [...(this.#recent.get(source) ?? []).filter((at) => now - at < REMEMBER_MS), now]);
     for (const [other, at] of this.#recent) if (at.every((one) => now - one >= REMEMBER_MS)) this.#recent.delete(other);
     this.#ledger.meta.set(RECENT_KEY, JSON.stringify(Object.fromEntries(this.#recent)));
-    this.#endForgotten(source);
+    for (const source of new Set(sources)) this.#endForgotten(source);
   }
 
   /** The last object of a source that was forgotten is gone, and the source with it. */

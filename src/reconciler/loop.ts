@@ -405,12 +405,14 @@ export class Reconciler {
   #settle(plans: readonly ObjectPlan[], causes: ReadonlyMap<RefKey, Causes>): void {
     const now = this.#o.clock.now();
     const converged: { tracked: Tracked; planned: ObjectPlan; basis: string }[] = [];
-    const gone = plans.filter((planned) => planned.gone).map((planned) => planned.recorded.uid);
-    if (gone.length > 0) this.#o.ledger.transaction(() => gone.forEach((uid) => forgetObject(this.#o.ledger, uid)));
+    this.#forgetRows(
+      plans.filter(({ gone }) => gone).map(({ key }) => this.tracker.objects.get(key)!.row),
+      now,
+    );
     for (const planned of plans) {
       const tracked = this.tracker.objects.get(planned.key)!;
       if (planned.gone) {
-        this.#forget(tracked, now);
+        this.#forget(tracked);
         continue;
       }
       const wasReady = tracked.readiness?.ready === true;
@@ -464,14 +466,26 @@ export class Reconciler {
     reportConditions(tracked, now, this.#o);
   }
 
-  #forget(tracked: Tracked, now: number): void {
+  /** One commit for all that went together. */
+  #forgetRows(rows: readonly ObjectRow[], now: number): void {
+    const { ledger } = this.#o;
+    if (rows.length === 0) return;
+    ledger.transaction(() => {
+      for (const { uid } of rows) forgetObject(ledger, uid);
+      this.#deletions.gone(
+        rows.map(({ source }) => source),
+        now,
+      );
+    });
+  }
+
+  #forget(tracked: Tracked): void {
     const { ledger, events } = this.#o;
     const { uid } = tracked.row;
     const buried = ledger.tombstones.of(uid).length > 0;
     this.consents.forget(uid);
     for (const next of this.rollouts.forget(tracked.key)) this.#dirty.add(next, { event: 'TurnCame', about: refText(tracked.ref) });
     if (!buried) this.#giveBack(uid, tracked.recorded.allocations);
-    this.#deletions.gone(tracked.row.source, now);
     for (const need of tracked.needs) this.#dirty.add(need, { event: 'UserDeleted', about: refText(tracked.ref) });
     this.#alarm.delete(tracked.key);
     this.tracker.remove(tracked);

@@ -26,16 +26,15 @@ class Fake {
     });
   }
 
-  #reconciler(): { readonly idle: boolean; changed(signal?: AbortSignal): Promise<void> } {
+  #reconciler(): { readonly idle: boolean; changed(): Promise<void> } {
     const isIdle = (): boolean => this.idle;
     return {
       get idle(): boolean {
         return isIdle();
       },
-      changed: (signal?: AbortSignal) =>
+      changed: () =>
         new Promise<void>((resolve) => {
           this.wake = resolve;
-          signal?.addEventListener('abort', () => resolve());
         }),
     };
   }
