@@ -46,6 +46,11 @@ export interface Purges {
   readonly purged: { readonly uid: string; readonly pool: string; readonly name: string };
 }
 
+/** A change that found buried data nobody knows of says so in this field; it is recorded, so that it can be seen and ends. */
+export interface Finds {
+  readonly found: readonly { readonly uid: string; readonly ref: ResourceRef; readonly pool: string; readonly name: string }[];
+}
+
 /** A change that buries data says so in this field; the tombstone is recorded before the change starts, and `undelete` finds it. */
 export interface Buries {
   readonly tombstone: { readonly pool: string; readonly name: string };

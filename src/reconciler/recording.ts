@@ -2,7 +2,7 @@
 import { causeText } from '../core/cause.ts';
 import { canonicalJson } from '../core/hash.ts';
 import { type RefKey, refKey } from '../core/ref.ts';
-import type { Buries, Purges } from '../kinds/changes.ts';
+import type { Buries, Finds, Purges } from '../kinds/changes.ts';
 import type { FieldChange, PlannedStep, Recorded, Verdict } from '../kinds/kind.ts';
 import { documentJson } from '../schemas/parse.ts';
 import type { Ledger, ObjectRow, TombstoneRow } from '../state/ledger.ts';
@@ -113,6 +113,7 @@ export function openRuns(
       for (const { what, value } of plan.allocations) ledger.allocations.add({ uid: plan.recorded.uid, what, value });
       let tombstone: Recorded['tombstone'];
       for (const { change } of plan.steps) {
+        if (finds(change)) recordFound(ledger, change, now, now + retentionMs);
         if (!buries(change) || change.do !== 'delete') continue;
         recordTombstone(ledger, plan, change, now, now + retentionMs);
         ({ tombstone } = change);
@@ -167,6 +168,18 @@ export function parseRecordedChange(text: string): RecordedChange {
 
 function buries(change: AnyChange): change is AnyChange & Buries {
   return 'tombstone' in change && change.tombstone !== undefined;
+}
+
+function finds(change: AnyChange): change is AnyChange & Finds {
+  return 'found' in change && change.do === 'keep';
+}
+
+/** How its object was declared is not known: it can be seen and purged, and ends by itself. It may be a former root of one that lives. */
+function recordFound(ledger: Ledger, { found }: Finds, buriedAt: number, expiresAt: number): void {
+  for (const { uid, ref, pool, name } of found) {
+    if (ledger.tombstones.of(uid).some((one) => one.pool === pool && one.name === name)) continue;
+    ledger.tombstones.put({ uid, ref, pool, name, why: 'replaced', object: 'null', buriedAt, expiresAt });
+  }
 }
 
 function recordTombstone(ledger: Ledger, plan: ObjectPlan, change: AnyChange & Buries, now: number, expiresAt: number): void {

@@ -155,7 +155,10 @@ for (const { name, make, skip } of SUBJECTS) {
       await storage.buryVolume('six', web, 'u-1.17', signal);
       await storage.buryVolume('six', web, 'u-1.17', signal);
       assert.equal(await volume('six', 'web'), undefined);
-      assert.deepEqual(await storage.listTombstones('six'), [{ name: 'u-1.17' }]);
+      assert.deepEqual(
+        (await storage.listTombstones('six')).map(({ name }) => name),
+        ['u-1.17'],
+      );
       await storage.unburyVolume('six', 'u-1.17', { type: 'container', name: 'back' }, signal);
       assert.equal((await volume('six', 'back'))?.complete, true);
       assert.deepEqual(await storage.listTombstones('six'), []);
@@ -173,7 +176,10 @@ for (const { name, make, skip } of SUBJECTS) {
       await storage.buryVolume('seven', web, 'u-1.17', signal);
       await make1('seven', 'web');
       await refuses(storage.unburyVolume('seven', 'u-1.17', web, signal), 'VOLUME_IN_USE');
-      assert.deepEqual(await storage.listTombstones('seven'), [{ name: 'u-1.17' }]);
+      assert.deepEqual(
+        (await storage.listTombstones('seven')).map(({ name }) => name),
+        ['u-1.17'],
+      );
     });
 
     test('deleting twice is fine', async () => {

@@ -34,6 +34,8 @@ export interface PoolReading {
 export interface ListedPool extends PoolReading {
   /** As it was made: later specs are compared with this. */
   readonly target: PoolTarget;
+  /** It was whole once: if its backing is gone now, it may come back, and nothing is made in its place. */
+  readonly made?: boolean;
 }
 
 export type VolumeType = 'container' | 'image' | 'custom';
@@ -57,6 +59,8 @@ export interface VolumeReading {
 export interface TombstoneReading {
   /** `UID.TIME` as in `.tombstones/`. */
   readonly name: string;
+  /** LXC name of the container whose root it was, where that can be read. */
+  readonly of?: string;
   readonly bytes?: number;
 }
 

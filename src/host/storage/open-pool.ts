@@ -33,7 +33,7 @@ export async function openPool(records: PoolRecords, name: string): Promise<Open
   const place = records.place(name);
   // Both in one call: this is asked before every single volume is touched.
   const [record, marker] = await readBoth(records.path(name), markerPath(place));
-  const target = record === undefined ? undefined : records.parse(name, record);
+  const target = record === undefined ? undefined : records.parse(name, record).target;
   if (target === undefined) throw new AppError('POOL_MISSING', { pool: name }, { message: `There is no pool "${name}" on this host.` });
   const identity = { pool: name, owner: await records.owner() };
   if (!marksPool(marker === undefined ? undefined : parseMarker(place, marker), identity)) {

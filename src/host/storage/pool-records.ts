@@ -11,6 +11,12 @@ import type { PoolTarget } from '../ports/storage.ts';
 const RECORD_SUFFIX = '.json';
 const OWNER_FILE = '.owner';
 
+export interface PoolRecord {
+  readonly target: PoolTarget;
+  /** It was whole once. */
+  readonly made: boolean;
+}
+
 export class PoolRecords {
   readonly #paths: Paths;
   #owner: Promise<string> | undefined;
@@ -56,18 +62,24 @@ export class PoolRecords {
     await chmod(this.#paths.pools, 0o711);
   }
 
-  /** Undefined when there is no such pool. A record that cannot be read or understood throws HOST_UNREADABLE. */
   async read(pool: string): Promise<PoolTarget | undefined> {
+    return (await this.readRecord(pool))?.target;
+  }
+
+  /** Undefined when there is no such pool. A record that cannot be read or understood throws HOST_UNREADABLE. */
+  async readRecord(pool: string): Promise<PoolRecord | undefined> {
     const text = await readText(this.path(pool));
     return text === undefined ? undefined : this.parse(pool, text);
   }
 
   /** The record behind the text of its file. */
-  parse(pool: string, text: string): PoolTarget {
+  parse(pool: string, text: string): PoolRecord {
     const path = this.path(pool);
     try {
-      const value = JSON.parse(text) as { target?: PoolTarget };
-      if (value.target?.name === pool && typeof value.target.path === 'string') return this.#here(value.target);
+      const value = JSON.parse(text) as Partial<PoolRecord>;
+      if (value.target?.name === pool && typeof value.target.path === 'string') {
+        return { target: this.#here(value.target), made: value.made === true };
+      }
     } catch {
       // falls through to the same error as a record that is valid JSON but not a record
     }
@@ -109,11 +121,11 @@ export class PoolRecords {
     }
   }
 
-  async write(target: PoolTarget): Promise<void> {
+  async write(target: PoolTarget, { made }: Pick<PoolRecord, 'made'>): Promise<void> {
     await this.#makeDirectory();
     const path = this.path(target.name);
     const fresh = join(this.#paths.pools, `.${target.name}.new`);
-    await writeFile(fresh, `${JSON.stringify({ version: 1, target })}\n`, { mode: 0o600, flush: true });
+    await writeFile(fresh, `${JSON.stringify({ version: 1, target, made })}\n`, { mode: 0o600, flush: true });
     await rename(fresh, path);
   }
 

@@ -51,15 +51,16 @@ export class Pools {
   async list(): Promise<ReadonlyMap<string, ListedPool>> {
     const pools = new Map<string, ListedPool>();
     for (const name of await this.#records.names()) {
-      const target = await this.#records.read(name);
+      const record = await this.#records.readRecord(name);
       // Removed between the listing and the reading.
-      if (target !== undefined) pools.set(name, { ...(await this.read(target)), target });
+      if (record !== undefined) pools.set(name, { ...(await this.read(record.target)), ...record });
     }
     return pools;
   }
 
   async create(wanted: PoolTarget, signal: AbortSignal): Promise<void> {
-    const known = await this.#records.read(wanted.name);
+    const record = await this.#records.readRecord(wanted.name);
+    const known = record?.target;
     const target = await this.#sized(wanted, known);
     if (known !== undefined && (known.driver !== target.driver || sourceText(known) !== sourceText(target))) {
       throw new AppError(
@@ -81,7 +82,7 @@ export class Pools {
       );
     }
     const identity = await this.#identity(target.name);
-    await this.#records.write(target);
+    await this.#records.write(target, { made: record?.made === true });
     try {
       await driver.createBacking(target, identity, signal);
     } catch (error) {
@@ -91,6 +92,7 @@ export class Pools {
     }
     await driver.activate(target, identity, signal);
     await this.#furnish(target, identity);
+    await this.#records.write(target, { made: true });
   }
 
   /** A loop file without a size gets one from the free space, as LXD chooses it; what was chosen before stays. */
@@ -128,7 +130,7 @@ export class Pools {
     }
     await driver.activate(target, identity, signal);
     await this.#furnish(target, identity);
-    await this.#records.write(target);
+    await this.#records.write(target, { made: true });
     await this.#sweep(target, signal);
     this.#reclaimer.look(target.path);
   }
@@ -150,7 +152,7 @@ export class Pools {
 
   async grow(target: PoolTarget, signal: AbortSignal): Promise<void> {
     await driverOf(target).grow(target, signal);
-    await this.#records.write(target);
+    await this.#records.write(target, { made: true });
   }
 
   async delete(target: PoolTarget, signal: AbortSignal): Promise<void> {

@@ -45,10 +45,12 @@ export class Volumes {
     });
     return names.filter(isTombstoneName).map((name) => {
       const path = tombstonePath(target.path, name);
+      const facts = readFacts(path);
+      const of = facts?.type === 'container' ? { of: facts.name } : {};
       const bytes = readSize(path);
-      if (bytes !== undefined) return { name, bytes };
-      this.#measurer.measure(path, sharedWith(target.path, driver, path));
-      return { name };
+      if (bytes !== undefined) return { name, ...of, bytes };
+      this.#measurer.measure(path, sharedWith(target.path, driver, facts?.image));
+      return { name, ...of };
     });
   }
 
@@ -195,9 +197,8 @@ async function readVolumes(poolPath: string, ids: readonly VolumeId[]): Promise<
 }
 
 /** What a snapshot has in common with its image takes no room of its own. */
-function sharedWith(pool: string, { capabilities }: PoolDriver, tombstone: string): string | undefined {
-  const image = capabilities.snapshots ? readFacts(tombstone)?.image : undefined;
-  return image === undefined ? undefined : volumePath(pool, { type: 'image', name: image });
+function sharedWith(pool: string, { capabilities }: PoolDriver, image: string | undefined): string | undefined {
+  return capabilities.snapshots && image !== undefined ? volumePath(pool, { type: 'image', name: image }) : undefined;
 }
 
 function requireQuotas(pool: OpenPool): void {

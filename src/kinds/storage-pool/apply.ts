@@ -27,6 +27,8 @@ export const appliers: Appliers<StoragePoolChangeTable> = {
     return 'done';
   },
   deactivate: single('deactivate the pool', async (host, { target }, run) => await host.storage.deactivatePool(target, run.signal)),
+  // They are in the ledger already: written ahead.
+  keep: async () => 'done',
   purge: single(
     'remove a tombstone',
     async (host, { purged }, run) => await host.storage.purgeTombstone(purged.pool, purged.name, run.signal),

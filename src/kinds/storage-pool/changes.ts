@@ -1,7 +1,7 @@
 // What can be done to a storage pool, as data; and each change in words.
 import { formatSize } from '../../core/units.ts';
 import type { PoolTarget } from '../../host/ports/storage.ts';
-import type { Changes, Purges } from '../changes.ts';
+import type { Changes, Finds, Purges } from '../changes.ts';
 import type { Described } from '../kind.ts';
 import { sourceName } from './spec.ts';
 
@@ -14,6 +14,8 @@ export interface StoragePoolChangeTable {
   dropImages: { pool: string; fingerprints: readonly string[] };
   /** No longer declared, but it holds tombstones: its backing is kept until they end. */
   deactivate: { target: PoolTarget };
+  /** Tombstones the ledger does not know (it was lost, or is older): they are written down, so that they end. */
+  keep: Finds;
   /** Removes deleted data for good: its time is over, or newer deleted data needs its room. */
   purge: Purges & { readonly because: 'expired' | 'room' };
   delete: { target: PoolTarget };
@@ -48,6 +50,8 @@ export function describe(change: StoragePoolChange): Described {
         summary: 'deactivate the pool; its backing is kept as long as deleted data in it can be brought back',
         fields: [],
       };
+    case 'keep':
+      return { verdict: 'repair', summary: `write down ${change.found.length} tombstones that were not known`, fields: [] };
     case 'purge':
       return {
         verdict: 'live',

@@ -7,7 +7,7 @@ import type { DiffInput, Facts, PlannedStep, Readiness, Recorded } from '../kind
 import type { StoragePoolChange } from './changes.ts';
 import type { StoragePoolActual } from './observe.ts';
 import { sourceName, type StoragePoolSpec, targetOf } from './spec.ts';
-import { isOver, purgeSteps } from './tombstones.ts';
+import { isOver, keepSteps, purgeSteps } from './tombstones.ts';
 
 type Step = PlannedStep<StoragePoolChange>;
 
@@ -21,12 +21,14 @@ export function diff({ ref, desired, actual, recorded, facts }: DiffInput<Storag
   const size = growth(desired, actual);
   if (size !== undefined) steps.push({ change: { do: 'grow', target: withSize(actual.target, size.to), ...size } });
   if (actual.staleImages.length > 0) steps.push({ change: { do: 'dropImages', pool: ref.name, fingerprints: actual.staleImages } });
-  return [...steps, ...purgeSteps(ref.name, actual, facts)];
+  return [...steps, ...keepSteps(ref.name, actual, facts), ...purgeSteps(ref.name, actual, facts)];
 }
 
 /** Tombstones keep a pool's backing; while they do, it is deactivated. Its end is the end of the last one. */
 function removal(pool: string, actual: StoragePoolActual, facts: Facts): readonly Step[] {
   const { target } = actual;
+  const unknown = keepSteps(pool, actual, facts);
+  if (unknown.length > 0) return unknown;
   const kept = facts.tombstones(pool).some((one) => !isOver(one, facts.now));
   const purges = purgeSteps(pool, actual, facts);
   const activate: Step[] = purges.length > 0 && !actual.active && actual.ours ? [{ change: { do: 'activate', target } }] : [];
@@ -38,7 +40,7 @@ function removal(pool: string, actual: StoragePoolActual, facts: Facts): readonl
 function inactive(actual: StoragePoolActual, target: PoolTarget, recorded: Recorded): readonly Step[] {
   if (actual.ours) return [activation(actual.target, target)];
   // Half-made by a create that did not come to its end, or refused because the place is taken; asked again, it says which.
-  return recorded.applied === undefined ? [{ change: { do: 'create', target } }] : [];
+  return recorded.applied === undefined && actual.made !== true ? [{ change: { do: 'create', target } }] : [];
 }
 
 /** As it was made, with the mount options that are wanted now. */

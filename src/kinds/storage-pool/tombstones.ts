@@ -1,5 +1,7 @@
 // Which tombstones of a pool end now. Pure. Their time is over; or all of them together take more than their share of the pool, and then
 // the oldest go first. The newest is not removed for its size alone: the last deletion can be taken back.
+import { parseLxcName } from '../../core/names.ts';
+import { makeRef, type ResourceRef } from '../../core/ref.ts';
 import type { TombstoneReading } from '../../host/ports/storage.ts';
 import type { Facts, PlannedStep, Tombstone } from '../kind.ts';
 import type { StoragePoolChange } from './changes.ts';
@@ -17,6 +19,21 @@ export function purgeSteps(pool: string, actual: Pick<StoragePoolActual, 'tombst
   const kept = all.filter((one) => one.why !== 'returning' && !isOver(one, facts.now));
   const crowded = tooMany(kept, actual.tombstones ?? [], (actual.sizeBytes ?? Infinity) * facts.retention.share);
   return [...expired.map((one) => purge(pool, one, 'expired')), ...crowded.map((one) => purge(pool, one, 'room'))];
+}
+
+/** Found in the pool and unknown to the ledger. */
+export function keepSteps(pool: string, { tombstones = [] }: Pick<StoragePoolActual, 'tombstones'>, facts: Facts): Step[] {
+  const known = new Set(facts.tombstones(pool).map(({ name }) => name));
+  const found = tombstones
+    .filter(({ name }) => !known.has(name))
+    .map(({ name, of }) => ({ uid: name.slice(0, name.lastIndexOf('.')), ref: refOf(pool, of), pool, name }));
+  return found.length === 0 ? [] : [{ change: { do: 'keep', found } }];
+}
+
+function refOf(pool: string, lxcName: string | undefined): ResourceRef {
+  if (lxcName === undefined) return makeRef('StoragePool', pool);
+  const { project, name } = parseLxcName(lxcName);
+  return makeRef('Instance', name, { project });
 }
 
 function purge(pool: string, { uid, name }: Tombstone, because: 'expired' | 'room'): Step {

@@ -294,6 +294,22 @@ spec: { source: { build: { type: busybox } } }
     await engine.reconciler.close();
   });
 
+  test('those that the ledger does not know are written down once, and end', async () => {
+    const { engine, host } = await deleted(['web']);
+    const backing = [...host.storage.facts.backings.values()].find((one) => one.marked === 'fast')!;
+    backing.tombstones.set('0199-lost.5', { complete: true, sizeBytes: undefined, image: undefined, ownerId: 0 });
+    await engine.reconciler.sync();
+    await engine.until(() => left(engine).length === 2, 'the record');
+    const row = engine.ledger.tombstones.of('0199-lost')[0]!;
+    assert.deepEqual([row.name, row.why, row.expiresAt - row.buriedAt], ['0199-lost.5', 'replaced', 24 * 3600_000]);
+    await engine.reconciler.sync();
+    await engine.idle();
+    assert.deepEqual(engine.ledger.tombstones.of('0199-lost'), [row], 'once');
+    await engine.control.purge('all', 'uid:0');
+    await engine.until(() => left(engine).length === 0 && backing.tombstones.size === 0, 'the purge');
+    await engine.reconciler.close();
+  });
+
   test('purging one of two in a pool that is kept only for them opens the pool for it, and closes it again', async () => {
     const { engine, host } = await deleted(['one', 'two']);
     engine.source.files.delete('a.yaml');

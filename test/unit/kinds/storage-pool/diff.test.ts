@@ -56,6 +56,8 @@ test('a pool that was there once and lost its backing is not made anew', () => {
   const lost = actualOf(LOOP, { active: false, ours: false, backing: false });
   assert.deepEqual(changes(LOOP, lost, LOOP), []);
   assert.equal(reason(LOOP, lost), 'BackingMissing');
+  // The ledger was lost, too; the pool's own record says that it was whole.
+  assert.deepEqual(changes(LOOP, { ...lost, made: true }), []);
 });
 
 test('a pool whose first creation was interrupted is created', () => {

@@ -1,0 +1,68 @@
+// Deletions as people see them on a real host: a source that is no longer configured, what is brought back, and what is removed for good.
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import type { TombstoneStatus } from '../../src/reconciler/control.ts';
+import { findInit, guest, initPid } from './guest.ts';
+import { needsRoot, slowness, startHost, type TestHost } from './harness.ts';
+import { foundation, instance } from './manifests.ts';
+
+const TIMEOUT = 120_000 * slowness;
+
+async function ran(host: TestHost, ...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await host.lockstep(...args);
+  assert.equal(code, 0, `${args.join(' ')}: ${stdout}${stderr}`);
+  return stdout + stderr;
+}
+
+async function kept(host: TestHost): Promise<TombstoneStatus[]> {
+  return JSON.parse(await ran(host, 'undelete', '-o', 'json')) as TombstoneStatus[];
+}
+
+describe('deletion on a real host', { skip: needsRoot }, () => {
+  test('a source that is gone is kept by a word; what is deleted comes back, and ends by a word', { timeout: TIMEOUT }, async (t) => {
+    await using host = await startHost(t, { start: false, ownSources: true });
+    host.write('a.yaml', foundation(host.prefix, 'driver: dir') + instance('web') + instance('db'));
+    host.spawnDaemon({}, ['--source', `old=${host.manifests}`, '--once', '--timeout', '60s']);
+    assert.equal(await host.exited(90_000), 0, host.log);
+    const init = initPid(host, 'web');
+    await guest(host, 'web', 'true').catch(() => {});
+    await host.start();
+    await host.sync();
+    assert.match(await ran(host, 'source', 'list'), /^old\tnot configured; nothing is deleted\t6\t/m);
+    assert.match((await host.lockstep('status')).stderr, /source forget old --keep\|--prune/);
+    assert.equal(initPid(host, 'web'), init);
+
+    await ran(host, 'source', 'forget', 'old', '--keep', '--yes');
+    await host.waitReady();
+    assert.equal(initPid(host, 'web'), init, 'nothing was rebuilt');
+    assert.doesNotMatch(await ran(host, 'source', 'list'), /^old\t/m);
+    await guest(host, 'web', 'sh', '-c', 'echo precious > /root/data');
+
+    for (const name of ['web', 'db']) await ran(host, 'delete', name);
+    await host.eventually('both are gone', async () => (await kept(host)).length === 2 && findInit(host, 'web') === undefined);
+    const pool = host.paths.pool('fast');
+    assert.equal(readdirSync(join(pool, '.tombstones')).length, 2);
+    await host.eventually('they are measured', async () => {
+      await host.sync();
+      return (await kept(host)).every((one) => (one.bytes ?? 0) > 100_000);
+    });
+    assert.match(await ran(host, 'get', 'tombstones'), /^Instance\/web\tits data\t\d+s ago\t20\d\d-[-: \d]+\t[\d.]+[KM]iB\tfast\//m);
+
+    await ran(host, 'undelete', 'web');
+    await host.waitReady();
+    assert.equal(await guest(host, 'web', 'cat', '/root/data'), 'precious');
+    const { code, stderr } = await host.lockstep('purge', 'db');
+    assert.equal(code, 64);
+    assert.match(stderr, /Remove 1 tombstone for good\?/);
+    await ran(host, 'purge', 'db', '--yes');
+    await host.eventually('its data is gone', async () => {
+      const aside = join(pool, '.removing');
+      const left = existsSync(aside) ? readdirSync(aside).length : 0;
+      return (await kept(host)).length === 0 && readdirSync(join(pool, '.tombstones')).length === 0 && left === 0;
+    });
+    assert.equal((await host.lockstep('undelete', 'db')).code, 1);
+    assert.match(await ran(host, 'status', 'web'), /^Instance\/web\tyes\tRunning/);
+  });
+});
