@@ -48,6 +48,7 @@ const LAYERS: readonly Layer[] = [
   { of: 'daemon-ledger.ts', may: ['core/', 'state/'], types: ['host/ports/'] },
   { of: 'daemon-options.ts', may: ['core/', 'sources/git/location.ts', 'sources/git/options.ts'] },
   { of: 'daemon-settle.ts', may: ['core/', 'reconciler/'] },
+  { of: 'daemon-rest.ts', may: ['core/'] },
   { of: 'main.ts', may: ['core/', 'daemon.ts', 'daemon-options.ts', 'daemon-settle.ts', 'cli/'] },
 ];
 

@@ -40,12 +40,13 @@ export function restWhenQuiet({ log, reconciler, residentBytes, giveBack, quietM
   }, quietMs);
   timer.unref();
   void (async () => {
-    while (!ended) {
+    for (;;) {
       // Its end wakes this, too.
       await reconciler.changed();
+      if (ended) return;
       const now = performance.now();
       waitsSince ??= now;
-      if (!ended && now - waitsSince < LONGEST_QUIETS * quietMs) timer.refresh();
+      if (now - waitsSince < LONGEST_QUIETS * quietMs) timer.refresh();
     }
   })();
   return () => {

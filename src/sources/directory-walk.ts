@@ -70,7 +70,10 @@ function* walkDirectory(state: Walk, relative: string, above: readonly IgnoreRul
   state.signal.throwIfAborted();
   const names = list(state, relative);
   if (names === undefined) return;
-  if (depth > state.limits.depth) return refuse(state, `${relative}/`, `lies deeper than ${state.limits.depth} directories`);
+  if (depth > state.limits.depth) {
+    refuse(state, `${relative}/`, `lies deeper than ${state.limits.depth} directories`);
+    return;
+  }
   const rules = names.includes(IGNORE_FILE) ? ignoreRules(state, relative, above) : above;
   for (const name of names.filter((one) => !one.startsWith('.')).toSorted()) {
     const path = relative === '' ? name : `${relative}/${name}`;
@@ -125,7 +128,8 @@ function* visit(state: Walk, path: string, rules: readonly IgnoreRule[], depth: 
       info = lstatSync(real);
     }
   } catch (error) {
-    return couldNotStat(state, path, rules, full, error);
+    couldNotStat(state, path, rules, full, error);
+    return;
   }
   if (isIgnored(rules, path, info.isDirectory())) return;
   if (info.isDirectory()) {

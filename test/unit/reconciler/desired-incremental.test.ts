@@ -51,7 +51,7 @@ const edit = fc.record({
 });
 
 function compute(texts: ReadonlyMap<string, string>, cache = emptyDesiredCache(), previous = NOTHING_DESIRED): DesiredState {
-  const files = [...texts].toSorted().map(([path, text]) => ({ path, text }));
+  const files = [...texts].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([path, text]) => ({ path, text }));
   const snapshot = { source: 'git', revision: 'r', files, complete: true, since: 0 };
   return computeDesired([{ name: 'git', snapshot }], [], kinds, cache, previous.objects);
 }

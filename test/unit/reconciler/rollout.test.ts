@@ -216,7 +216,7 @@ describe('a profile edit', () => {
     const c04 = engine.control.status().objects.find(({ ref }) => ref.name === 'c04')!;
     assert.match(c04.summary, /c01 is not Ready after the same change/);
     // Other work is not held up: a new instance is made and started, by a new revision that still does not mend c01.
-    engine.write('b.yaml', instances(6).split('---').at(5)!);
+    engine.write('b.yaml', instances(6).split('---').at(5));
     await engine.until(() => host.lxc.facts.monitors.has('c05'), 'the new instance');
     host.lxc.failingStarts.clear();
     engine.write('p.yaml', profile(`${NESTING}, user.note: mended`));

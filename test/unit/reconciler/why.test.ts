@@ -78,7 +78,7 @@ describe('why', () => {
     assert.deepEqual(link?.from, WEB_REF);
     assert.equal(link?.asked?.file, 'web.yaml');
     assert.deepEqual([link?.root, link?.rule.reason, link?.rule.file, link?.rule.line], [true, 'DISK_FULL', 'pool.yaml', 7]);
-    assert.match(link!.rule.message, /could not create: No space is left .* Make some\./);
+    assert.match(link.rule.message, /could not create: No space is left .* Make some\./);
     const pool = why(engine, FAST);
     assert.equal(pool.rule.reason, 'DISK_FULL');
     assert.ok(pool.rule.until !== undefined, 'it says when it is tried again');

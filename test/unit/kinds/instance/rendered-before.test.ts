@@ -28,7 +28,7 @@ test('whatever member of the target differs, it is rendered anew', async () => {
     if (key === 'spec' || key === 'host') continue;
     const first = renderedBefore(target, new Map(), NOTHING);
     const other = { ...target, [key]: typeof target[key] === 'object' ? { ...target[key], changed: 'x' } : key === 'idBase' ? 7 : 'x' };
-    assert.notEqual(renderedBefore(other as Target, new Map(), NOTHING), first, key);
+    assert.notEqual(renderedBefore(other, new Map(), NOTHING), first, key);
   }
   const first = renderedBefore(target, new Map(), NOTHING);
   assert.notEqual(renderedBefore({ ...target, host: { ...target.host, lxcfs: '/lxcfs' } }, new Map(), NOTHING), first);
