@@ -12,7 +12,7 @@ import { machine } from './machine.ts';
 
 const COUNT = Number(process.argv[2] ?? 50);
 const ROUNDS = Number(process.argv[3] ?? 3);
-const LIMIT = Number(process.argv[4] ?? 2);
+const LIMIT = Number(process.argv[4] ?? 1);
 const WIDTH = 8;
 const exec = promisify(execFile);
 
