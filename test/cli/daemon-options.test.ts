@@ -102,6 +102,18 @@ test('how often everything is looked at comes from the flag, then the config fil
   refused('resync: often', /duration/);
 });
 
+test('how long deleted data is kept, and how much of a pool it may take', () => {
+  assert.deepEqual(parse().retention, { ms: 24 * 3600_000, share: 0.1 });
+  const read = (config: string) => withConfig(config, (file) => parse('--config', file).retention);
+  assert.deepEqual(read('tombstones: { keep: 7d, poolShare: 25% }'), { ms: 7 * 24 * 3600_000, share: 0.25 });
+  assert.deepEqual(read('tombstones: { keep: 0s }'), { ms: 0, share: 0.1 });
+  refused('tombstones: { keep: 366d }', /from 0s to 365d/);
+  refused('tombstones: { keep: long }', /from 0s to 365d/);
+  refused('tombstones: { poolShare: 0.1 }', /tombstones\.poolShare/);
+  refused('tombstones: { poolShare: 101% }', /from 0% to 100%/);
+  refused('tombstones: { days: 3 }', /days/);
+});
+
 test('what is done about drift: flags, then sources, then the default', () => {
   const { drift, driftDefault } = parse();
   assert.deepEqual([...drift, driftDefault], ['repair']);

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { uuidv7 } from '../../../src/core/hash.ts';
 import { makeRef, refKey } from '../../../src/core/ref.ts';
 import { openLedger } from '../../../src/state/open.ts';
-import { rebuildOwnership, restoreOwnership } from '../../../src/state/rebuild.ts';
+import { rebuildNetworks, rebuildOwnership, restoreOwnership } from '../../../src/state/rebuild.ts';
 
 const REF = makeRef('Instance', 'web');
 
@@ -91,4 +91,46 @@ test('restoring writes rows and allocations and forbids deletes by a mark', () =
   const [asked] = ledger.confirmations.all();
   assert.deepEqual([asked?.source, asked?.objects, asked?.askedAt, asked?.confirmedAt], ['@ledger', [refKey(REF)], 77, null]);
   ledger.close();
+});
+
+test('documents with secrets in them are not taken for what was declared; those of the API are stored again', () => {
+  const ledger = openLedger(':memory:');
+  const secret = { spec: { config: { 'environment.TOKEN': `sha256:${'0'.repeat(32)}` } } };
+  const [a, b] = [makeRef('Instance', 'a'), makeRef('Instance', 'b')];
+  const records = [record({ uid: uuidv7(1), ref: a, source: 'api', document: secret }), record({ uid: uuidv7(2), ref: b, source: 'api' })];
+  restoreOwnership(ledger, rebuildOwnership(records), 77);
+  assert.deepEqual([ledger.objects.get(a)?.source, ledger.objects.get(a)?.document], ['api.lost', '']);
+  assert.equal(ledger.objects.get(b)?.source, 'api');
+  assert.deepEqual(
+    ledger.documents.all().map((row) => row.ref.name),
+    ['b'],
+  );
+  ledger.close();
+});
+
+test('a ledger that is older than the host takes the newer uid, and what it knows is not written again', () => {
+  const ledger = openLedger(':memory:');
+  const old = uuidv7(1);
+  restoreOwnership(ledger, rebuildOwnership([record({ uid: old })]), 1);
+  const { objects } = restoreOwnership(ledger, rebuildOwnership([record({ uid: uuidv7(2), allocations: { idrange: '5' } })]), 2);
+  assert.deepEqual(objects, [REF]);
+  assert.equal(ledger.objects.byUid(old), undefined);
+  const { uid } = ledger.objects.get(REF)!;
+  assert.deepEqual(restoreOwnership(ledger, rebuildOwnership([record({ uid })]), 3).objects, []);
+  assert.equal(ledger.confirmations.all()[0]?.askedAt, 2);
+  ledger.close();
+});
+
+test('networks are known by the alias of their bridge', () => {
+  const uid = uuidv7(5);
+  const link = { hwaddr: '00:16:3e:00:00:01', addresses: [] };
+  const { objects } = rebuildNetworks('ls', [
+    { ...link, name: 'ls-lan', alias: `lockstep:ls:${uid}` },
+    { ...link, name: 'ls-other', alias: undefined },
+    { ...link, name: 'xx-lan', alias: `lockstep:xx:${uid}` },
+  ]);
+  assert.deepEqual(
+    objects.map(({ row, allocations }) => [row.ref.name, row.uid, allocations.map(({ value }) => value)]),
+    [['lan', uid, ['ls-lan', '00:16:3e:00:00:01']]],
+  );
 });
