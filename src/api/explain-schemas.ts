@@ -33,7 +33,7 @@ export const HistoryRunSchema = Type.Object(
       Type.Object(
         {
           change: Type.String(),
-          verdict: words(['create', 'live', 'replug', 'restart', 'recreate', 'delete', 'repair', 'power']),
+          verdict: words(['create', 'live', 'replug', 'restart', 'recreate', 'rename', 'delete', 'repair', 'power']),
           summary: Type.String(),
           fields: Type.Array(Field),
           outcome: Type.Union([Type.String(), Type.Null()], {

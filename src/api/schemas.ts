@@ -218,7 +218,7 @@ export const PlanChangeSchema = Type.Object(
     ref: Ref,
     change: Type.String({ description: 'Name of the change: `create`, `setLimits`.' }),
     verdict: words(
-      ['create', 'live', 'replug', 'restart', 'recreate', 'delete', 'repair', 'power'],
+      ['create', 'live', 'replug', 'restart', 'recreate', 'rename', 'delete', 'repair', 'power'],
       'How it lands: live without interruption, replug takes one device away for a moment, restart and recreate take the object down, ' +
         'repair puts back what was changed from outside, power starts, stops or freezes.',
     ),

@@ -20,6 +20,7 @@ const plain: Style = (_name, text) => text;
 const WARNINGS: readonly (readonly [Verdict, string])[] = [
   ['delete', 'is deleted'],
   ['recreate', 'is replaced'],
+  ['rename', 'is renamed and restarts'],
   ['restart', 'restarts'],
 ];
 

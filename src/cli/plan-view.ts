@@ -19,6 +19,7 @@ export const SIGNS: Readonly<Record<Verdict, Sign>> = {
   delete: { text: '-', style: 'red', word: 'delete', weight: 8 },
   create: { text: '+', style: 'green', word: 'create', weight: 7 },
   recreate: { text: '-/+', style: 'magenta', word: 'replace', weight: 6 },
+  rename: { text: '!', style: 'yellow', word: 'rename', weight: 5.5 },
   restart: { text: '!', style: 'yellow', word: 'restart', weight: 5 },
   power: { text: '~', style: 'yellow', word: 'change', weight: 4 },
   replug: { text: '~', style: 'yellow', word: 'change', weight: 3 },

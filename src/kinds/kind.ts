@@ -45,7 +45,7 @@ export interface Allocation {
 }
 
 /** How a change lands. Asked of the option registry for fields; `create`, `delete`, `repair` are the reconciler's own. */
-export type Verdict = 'create' | 'live' | 'replug' | 'restart' | 'recreate' | 'delete' | 'repair' | 'power';
+export type Verdict = 'create' | 'live' | 'replug' | 'restart' | 'recreate' | 'rename' | 'delete' | 'repair' | 'power';
 
 export interface FieldChange {
   /** As in the manifest: `config.limits.memory`. */
@@ -94,6 +94,8 @@ export interface Recorded {
   readonly tombstone?: { readonly pool: string; readonly name: string };
   /** True until the object was looked at for the first time after the host booted. */
   readonly firstLookSinceBoot: boolean;
+  /** What it was called before; something of it may still lie on the host under that name. */
+  readonly renamedFrom?: ResourceRef;
   /** Hash of the consent (PlannedStep.hold) that a person has given. */
   readonly agreed?: string;
 }

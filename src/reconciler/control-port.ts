@@ -9,6 +9,7 @@ import { isKindName, parseRefKey, refKey, type ResourceRef, refText } from '../c
 import type { Host } from '../host/ports/host.ts';
 import type { KindTable } from '../kinds/kind.ts';
 import { documentJson, parseManifests } from '../schemas/parse.ts';
+import { formerRef } from '../schemas/checks/renames.ts';
 import type { Problem } from '../schemas/problem.ts';
 import type { Snapshot, Source, SourceFile } from '../sources/snapshot.ts';
 import type { DocumentRow, Ledger } from '../state/ledger.ts';
@@ -195,10 +196,14 @@ export class ReconcilerControl implements Control {
     const rows = parsed.documents.map((document) => ({ ref: document.ref, source, text: documentJson(document), updatedAt: now }));
     const objects = rows.map(({ ref, text }) => ({ ref, result: resultOf(before.get(refKey(ref)), text) }));
     const kept = new Set(rows.map((row) => refKey(row.ref)));
+    const renamed = parsed.documents
+      .flatMap((document) => formerRef(document) ?? [])
+      .filter((ref) => before.get(refKey(ref))?.source === source);
     const pruned = options.prune === true ? [...before.values()].filter((row) => row.source === source && !kept.has(refKey(row.ref))) : [];
     ledger.transaction(() => {
       for (const row of rows) ledger.documents.put(row);
       for (const row of pruned) ledger.documents.remove(row.ref);
+      for (const ref of renamed) if (!kept.has(refKey(ref))) ledger.documents.remove(ref);
       for (const [index, { ref, result }] of objects.entries()) {
         if (result !== 'unchanged') this.#audit(options.actor, 'apply', ref, source, before.get(refKey(ref))?.text, rows[index]!.text);
       }
@@ -278,7 +283,10 @@ export class ReconcilerControl implements Control {
   #inputsWith(files: readonly SourceFile[], source: string, replace: boolean): SourceInput[] {
     const { ledger, storedFile } = this.#o;
     const given = parseManifests(files.map((file) => ({ path: file.path, text: file.text ?? '', source })));
-    const replaced = new Set(given.documents.map((document) => refKey(document.ref)));
+    // What is renamed gives its former name up.
+    const replaced = new Set(
+      given.documents.flatMap((document) => [document.ref, formerRef(document) ?? []].flat()).map((ref) => refKey(ref)),
+    );
     const rows = ledger.documents.all().filter((row) => row.source === source && !replaced.has(refKey(row.ref)));
     const snapshot: Snapshot = {
       source,

@@ -14,6 +14,7 @@ import { type ParseCache, parseInSlices, reviveDocument } from '../schemas/parse
 import type { Problem } from '../schemas/problem.ts';
 import type { Snapshot } from '../sources/snapshot.ts';
 import type { ObjectRow } from '../state/ledger.ts';
+import { renamesOf } from './renames.ts';
 import { ResolveCache, type ResolvedOnce } from './resolve-cache.ts';
 
 export interface DesiredObject {
@@ -48,6 +49,8 @@ export interface DesiredState {
   readonly problems: readonly Problem[];
   /** Sources whose current snapshot is complete: only these may lead to deletes. */
   readonly complete: ReadonlySet<string>;
+  /** Declared objects that the ledger knows by another name: new key to known key. */
+  readonly renames: ReadonlyMap<RefKey, RefKey>;
   /** The current revision of each source that could be read. */
   readonly revisions: ReadonlyMap<string, string>;
 }
@@ -58,6 +61,7 @@ export const NOTHING_DESIRED: DesiredState = {
   problems: [],
   complete: new Set(),
   revisions: new Map(),
+  renames: new Map(),
 };
 
 /** What earlier computations found, so that an unchanged file and an unchanged object cost next to nothing. */
@@ -156,8 +160,10 @@ export function* desiredInSlices(
   problems.push(...checked.problems);
   const byRef = new Map(rows.map((row) => [refKey(row.ref), row]));
   const unresolved = new Map<RefKey, readonly Problem[]>();
+  const unusable: ManifestDocument[] = [];
   for (const key of checked.unusable) {
     const document = documents.get(key);
+    if (document !== undefined) unusable.push(document);
     const row = byRef.get(key);
     documents.delete(key);
     kept.delete(key);
@@ -167,8 +173,13 @@ export function* desiredInSlices(
     const other = checked.waitsFor.get(key);
     unresolved.set(key, own.length > 0 || other === undefined ? own : (claimed.get(other) ?? []));
   }
+  const { renames, stuck } = renamesOf(documents.values(), unusable, byRef, documents);
+  for (const [key, problem] of stuck) {
+    problems.push(problem);
+    unresolved.set(key, [problem]);
+  }
   const resolved = yield* resolveAll({ documents, kept, problems, revisions, signers, kinds, rows: byRef, cache, previous, unresolved });
-  return { ...resolved, complete, revisions };
+  return { ...resolved, complete, revisions, renames };
 }
 
 interface ResolveInput {

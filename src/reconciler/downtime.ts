@@ -60,7 +60,9 @@ function measured(intents: readonly IntentRow[], like: 'restart' | 'recreate'): 
     const { do: name, verdict } = JSON.parse(change) as { do: string; verdict: string };
     const beganAt = before?.openedAt === openedAt ? before.closedAt : openedAt;
     before = { openedAt, closedAt };
-    if (verdict === 'restart' || verdict === 'recreate') down ??= { at: beganAt, verdict };
+    // A rename takes what a restart does.
+    if (verdict === 'recreate') down ??= { at: beganAt, verdict };
+    else if (verdict === 'restart' || verdict === 'rename') down ??= { at: beganAt, verdict: 'restart' };
     else if (name === 'start' && outcome === 'done') {
       if (down === undefined) starts.push(closedAt - beganAt);
       else if (down.verdict === like) restarts.push(closedAt - down.at);

@@ -65,7 +65,7 @@ export interface Judged {
 const NO_DRIFT: Omit<Judged, 'go'> = { drift: [], left: [], fights: new Map() };
 
 /** Verdicts that only a declaration, a confirmation or a window brings: none of them is an answer to drift. */
-const DECLARED = new Set(['restart', 'recreate', 'delete']);
+const DECLARED = new Set(['restart', 'recreate', 'rename', 'delete']);
 
 export function judgeDrift(kind: AnyKind, all: readonly Step[], context: DriftContext | undefined, now: number): Judged {
   // What waits for somebody's word is declared, whatever it does; before it there may be drift all the same.

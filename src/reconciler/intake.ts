@@ -3,7 +3,7 @@ import type { Cause } from '../core/cause.ts';
 import type { Clock } from '../core/clock.ts';
 import type { EventSink } from '../core/events.ts';
 import { hashOf, uuidv7 } from '../core/hash.ts';
-import { type RefKey, refKey } from '../core/ref.ts';
+import { type RefKey, refKey, refText } from '../core/ref.ts';
 import { inSlices, type Sliced } from '../core/slices.ts';
 import type { KindTable } from '../kinds/kind.ts';
 import type { Problem } from '../schemas/problem.ts';
@@ -67,6 +67,7 @@ export class Intake {
     const { kinds, sources, tracker } = this.#o;
     const rows = [...tracker.objects.values()].map((tracked) => tracked.row);
     const wanted = await inSlices(desiredInSlices(sources.inputs(), rows, kinds, this.cache, this.desired.objects));
+    this.#rename(wanted);
     await inSlices(this.#takeOver(wanted.objects));
     this.desired = wanted;
     tracker.revisions = wanted.revisions;
@@ -84,6 +85,29 @@ export class Intake {
       this.#o.look(tracked.key, this.#sourceCause(tracked.row.source));
     }
     this.#reportProblems();
+  }
+
+  /** What is declared under another name is that object: in the ledger first, and then on the host. */
+  #rename({ renames, objects }: DesiredState): void {
+    const { ledger, tracker, clock } = this.#o;
+    const now = clock.now();
+    const taken = [...renames].flatMap(([key, known]) => {
+      const tracked = tracker.objects.get(known);
+      const desired = objects.get(key);
+      // One that is being deleted is not taken over half-way.
+      if (tracked === undefined || desired === undefined || tracked.condemned) return [];
+      return [{ tracked, row: rowFor(desired, tracked.row, tracked.row.uid, now) }];
+    });
+    if (taken.length === 0) return;
+    ledger.transaction(() => {
+      for (const { row } of taken) ledger.objects.put(row);
+    });
+    for (const { tracked, row } of taken) {
+      const message = `${refText(tracked.ref)} is now "${row.ref.name}".`;
+      tracker.rename(tracked, row);
+      this.#o.events.emit({ type: 'change', severity: 'info', ref: row.ref, reason: 'Renamed', message });
+      this.#o.look(tracked.key, this.#sourceCause(row.source));
+    }
   }
 
   *#takeOver(objects: ReadonlyMap<RefKey, DesiredObject>): Sliced<void> {

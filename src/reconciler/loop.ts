@@ -222,8 +222,9 @@ export class Reconciler {
   }
 
   look(key: RefKey, cause: Cause = { event: 'Asked' }): void {
-    if (!this.tracker.objects.has(key)) return;
-    this.#dirty.add(key, cause);
+    const tracked = this.tracker.find(key);
+    if (tracked === undefined) return;
+    this.#dirty.add(tracked.key, cause);
     this.#schedule();
   }
 

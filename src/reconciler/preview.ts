@@ -34,6 +34,7 @@ export async function preview(input: PreviewInput): Promise<{ report: PlanReport
   const view = new CachedHostView(host);
   const recorded = new Map(tracked.map((one) => [one.key, one.recorded]));
   for (const key of desired.unresolved.keys()) recorded.delete(key);
+  takeNames(recorded, desired);
   for (const [key, object] of desired.objects) if (!recorded.has(key)) recorded.set(key, provisional(key, object.ref, object.source));
   const observed = new Map<RefKey, Observed<unknown>>();
   const objects = [...recorded].map(([key, one]) => ({ key, ref: one.ref, recorded: one }));
@@ -57,6 +58,17 @@ export async function preview(input: PreviewInput): Promise<{ report: PlanReport
   const readiness = new Map(first.flatMap((one) => (one.readiness === undefined ? [] : [[one.key, one.readiness] as const])));
   const plans = await inSlices(planInSlices({ ...base, keys: recorded.keys(), readiness }));
   return { report: makeReport({ plans, desired, sources, before: now.objects, given, intents, fingerprint }), desired };
+}
+
+/** As it is recorded when it is renamed. */
+function takeNames(recorded: Map<RefKey, Recorded>, { renames, objects }: DesiredState): void {
+  for (const [key, known] of renames) {
+    const before = recorded.get(known);
+    const object = objects.get(key);
+    if (before === undefined || object === undefined) continue;
+    recorded.delete(known);
+    recorded.set(key, { ...before, ref: object.ref, renamedFrom: before.ref });
+  }
 }
 
 /** An object that has no record yet: the same every time, so that planning twice gives the same plan. */

@@ -1,7 +1,7 @@
 // Between the ledger's rows and what planning works with. All writes of the reconciler to the ledger are here.
 import { causeText } from '../core/cause.ts';
 import { canonicalJson } from '../core/hash.ts';
-import { type RefKey, refKey } from '../core/ref.ts';
+import { type RefKey, refKey, type ResourceRef } from '../core/ref.ts';
 import type { Buries, Finds, Purges } from '../kinds/changes.ts';
 import type { FieldChange, PlannedStep, Recorded, Verdict } from '../kinds/kind.ts';
 import { documentJson } from '../schemas/parse.ts';
@@ -20,6 +20,7 @@ interface AppliedRecord {
 
 export function recordedFrom(row: ObjectRow, ledger: Ledger, firstLookSinceBoot: boolean): Recorded {
   const tombstone = tombstoneOf(ledger, row.uid);
+  const renamedFrom = formerNameOf(row);
   const consent = ledger.consents.all().find((one) => one.uid === row.uid && one.confirmedAt !== null);
   return {
     uid: row.uid,
@@ -32,9 +33,17 @@ export function recordedFrom(row: ObjectRow, ledger: Ledger, firstLookSinceBoot:
     exits: [],
     startedAt: undefined,
     firstLookSinceBoot,
+    ...(renamedFrom === undefined ? {} : { renamedFrom }),
     ...(consent === undefined ? {} : { agreed: consent.hash }),
     ...(tombstone === undefined ? {} : { tombstone: { pool: tombstone.pool, name: tombstone.name } }),
   };
+}
+
+/** As its document says; it is kept there, so that a renamed object finds what lies under its former name also after a restart. */
+export function formerNameOf({ ref, document }: Pick<ObjectRow, 'ref' | 'document'>): ResourceRef | undefined {
+  if (!document.includes('"renamedFrom"')) return undefined;
+  const { metadata } = JSON.parse(document) as { metadata?: { renamedFrom?: string } };
+  return metadata?.renamedFrom === undefined ? undefined : { ...ref, name: metadata.renamedFrom };
 }
 
 /** What the object itself is in, or goes into: it is brought back from there. Former root volumes of it are not. */

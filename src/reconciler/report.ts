@@ -36,6 +36,7 @@ const WEIGHT: Readonly<Record<Verdict, number>> = {
   delete: 8,
   create: 7,
   recreate: 6,
+  rename: 5.5,
   restart: 5,
   power: 4,
   replug: 3,

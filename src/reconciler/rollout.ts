@@ -9,7 +9,7 @@ import type { Verdict } from '../kinds/kind.ts';
 import type { MaxUnavailable } from '../schemas/kinds/update.ts';
 import type { AnyChange, ObjectPlan } from './plan.ts';
 
-const DISRUPTIVE: ReadonlySet<Verdict> = new Set<Verdict>(['restart', 'recreate']);
+const DISRUPTIVE: ReadonlySet<Verdict> = new Set<Verdict>(['restart', 'recreate', 'rename']);
 
 /** An object that a batch has begun to change. */
 export interface Member {

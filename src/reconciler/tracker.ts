@@ -10,11 +10,13 @@ import type { ObjectRow } from '../state/ledger.ts';
 import { type DesiredObject, problemText } from './desired.ts';
 import type { ByKey, ObjectPlan } from './plan.ts';
 import { DriftRecord } from './drift-record.ts';
+import { formerNameOf } from './recording.ts';
 import { NO_TRACE, type Trace } from './trace.ts';
 
 export interface Tracked {
-  readonly key: RefKey;
-  readonly ref: ResourceRef;
+  /** Changes when it is renamed, like the next. */
+  key: RefKey;
+  ref: ResourceRef;
   row: ObjectRow;
   desired: DesiredObject | undefined;
   /** Declared, but it cannot be resolved: its problems. It is left alone. */
@@ -44,6 +46,11 @@ export interface Tracked {
   readonly drift: DriftRecord;
 }
 
+function asRenamed(row: ObjectRow): { renamedFrom?: ResourceRef } {
+  const renamedFrom = formerNameOf(row);
+  return renamedFrom === undefined ? {} : { renamedFrom };
+}
+
 export class Tracker {
   readonly objects = new Map<RefKey, Tracked>();
   /** No longer declared, and known to be so: to be deleted. */
@@ -53,6 +60,7 @@ export class Tracker {
   readonly #dependants = new Map<RefKey, Set<RefKey>>();
   /** How many objects a source has. */
   readonly #owned = new Map<string, number>();
+  readonly #formerNames = new Map<RefKey, Tracked>();
   readonly #kinds: KindTable;
 
   constructor(kinds: KindTable) {
@@ -85,6 +93,7 @@ export class Tracker {
       drift: new DriftRecord(row),
     };
     this.objects.set(key, tracked);
+    if (recorded.renamedFrom !== undefined) this.#formerNames.set(refKey(recorded.renamedFrom), tracked);
     this.undeclared.add(tracked);
     this.#count(row.source, 1);
     this.setNeeds(tracked, needs);
@@ -103,6 +112,26 @@ export class Tracker {
     this.#count(tracked.row.source, -1);
     tracked.row = row;
     this.#count(row.source, 1);
+  }
+
+  /** The same object under another name: whatever runs for it goes on as it is. */
+  rename(tracked: Tracked, row: ObjectRow): void {
+    this.objects.delete(tracked.key);
+    this.#formerNames.set(tracked.key, tracked);
+    const { needs } = tracked;
+    this.setNeeds(tracked, []);
+    tracked.key = refKey(row.ref);
+    tracked.ref = row.ref;
+    tracked.recorded = { ...tracked.recorded, ref: row.ref, ...asRenamed(row) };
+    this.objects.set(tracked.key, tracked);
+    this.setNeeds(tracked, needs);
+    this.setRow(tracked, row);
+  }
+
+  /** By its name, or by the one it had while this daemon ran: events about its container come under that until it is renamed, too. */
+  find(key: RefKey): Tracked | undefined {
+    const tracked = this.objects.get(key) ?? this.#formerNames.get(key);
+    return tracked !== undefined && this.objects.get(tracked.key) === tracked ? tracked : undefined;
   }
 
   /** How many objects the source has, those to be deleted included. */

@@ -37,7 +37,7 @@ function metadataFindings(kind: KindName, metadata: Metadata): Finding[] {
   if (metadata.project !== undefined && metadata.project !== DEFAULT_PROJECT) {
     findings.push(notYet(['metadata', 'project'], `Projects other than "${DEFAULT_PROJECT}" are`, 'Remove the key.'));
   }
-  if (metadata.renamedFrom !== undefined) findings.push(notYet(['metadata', 'renamedFrom'], 'Renaming is', 'Remove the key.'));
+  if (metadata.renamedFrom !== undefined) findings.push(...renameFindings(kind, metadata.name, metadata.renamedFrom));
   for (const map of ['labels', 'annotations'] as const) {
     for (const [key, value] of Object.entries(metadata[map] ?? {})) {
       if (map === 'labels' && (hasControl(value) || value.length > 255)) {
@@ -50,6 +50,19 @@ function metadataFindings(kind: KindName, metadata: Metadata): Finding[] {
     }
   }
   return findings;
+}
+
+const RENAMABLE: ReadonlySet<KindName> = new Set<KindName>(['Instance', 'Profile', 'Image']);
+
+function renameFindings(kind: KindName, name: string, former: string): Finding[] {
+  const path = ['metadata', 'renamedFrom'];
+  if (!RENAMABLE.has(kind)) {
+    const message = `Objects of kind ${kind} cannot be renamed: ${kind === 'Network' ? 'its bridge has the name' : 'what lies on the host has the name'}.`;
+    return [{ path, inKey: true, rule: 'rename', message, hint: 'Declare another one beside it, move what uses it, and remove it then.' }];
+  }
+  if (former === name) return [{ path, rule: 'rename', message: `"${name}" cannot be renamed from itself.`, hint: 'Remove the key.' }];
+  const bad = nameProblem(kind, former);
+  return bad === undefined ? [] : [{ path, rule: 'name', message: `The former name "${former}" ${bad}.` }];
 }
 
 function nameProblem(kind: KindName, name: string): string | undefined {

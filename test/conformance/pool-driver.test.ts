@@ -169,6 +169,19 @@ for (const { name, make, skip } of SUBJECTS) {
       await refuses(storage.buryVolume('six', web, 'u-1.19', signal), 'VOLUME_MISSING');
     });
 
+    test("a renamed volume is whole under its new name, and takes nobody else's", async () => {
+      await pool('rename');
+      await make1('rename', 'web');
+      const web = { type: 'container', name: 'web' } as const;
+      await storage.renameVolume('rename', web, 'site', signal);
+      await storage.renameVolume('rename', web, 'site', signal);
+      assert.equal(await volume('rename', 'web'), undefined);
+      assert.equal((await volume('rename', 'site'))?.complete, true);
+      await make1('rename', 'web');
+      await refuses(storage.renameVolume('rename', web, 'site', signal), 'VOLUME_IN_USE');
+      await refuses(storage.renameVolume('rename', { type: 'container', name: 'none' }, 'other', signal), 'VOLUME_MISSING');
+    });
+
     test('a tombstone does not replace a volume that took its name', async () => {
       await pool('seven');
       await make1('seven', 'web');

@@ -183,6 +183,18 @@ export class MemoryLxc implements LxcPort {
     this.facts.directories.delete(name);
   }
 
+  async rename(name: string, to: string): Promise<void> {
+    await this.#called('rename', name);
+    checkName(to);
+    if (this.facts.monitors.has(name)) throw new AppError('LXC_FAILED', { name }, { message: `Container "${name}" still runs.` });
+    const directory = this.facts.directories.get(name);
+    if (directory === undefined && this.facts.directories.has(to)) return;
+    if (directory === undefined || this.facts.directories.has(to)) throw new AppError('FILE_FAILED', { name, to });
+    this.facts.directories.delete(name);
+    this.facts.directories.set(to, directory);
+    this.#notify(to);
+  }
+
   async start(name: string, signal: AbortSignal): Promise<StartReply> {
     await this.#called('start', name, signal);
     const running = this.facts.monitors.get(name);

@@ -239,6 +239,12 @@ export class MemoryStorage implements StoragePort {
     volumes.delete(volumeKey(id));
   }
 
+  async renameVolume(pool: string, id: VolumeId, to: string, signal: AbortSignal): Promise<void> {
+    await this.#called('renameVolume', signal);
+    const { volumes } = this.#active(pool);
+    move(volumes, volumeKey(id), volumes, volumeKey({ ...id, name: to }), pool);
+  }
+
   async buryVolume(pool: string, id: VolumeId, tombstone: string, signal: AbortSignal): Promise<void> {
     await this.#called('buryVolume', signal);
     const { volumes, tombstones } = this.#active(pool);

@@ -109,3 +109,39 @@ describe('a profile edit over ten instances', { skip: needsRoot }, () => {
     assert.equal(most, 1);
   });
 });
+
+describe('a rename', { skip: needsRoot }, () => {
+  test('keeps what was written to the root, and everything it has been given', LIMIT, async (t) => {
+    await using host = await startHost(t, { start: false });
+    const named = (name: string, former = ''): string => instance(name).replace(`name: ${name}`, `name: ${name}${former}`);
+    host.write('a.yaml', foundation(host.prefix) + named('web'));
+    await host.start();
+    await host.waitReady();
+    await addressed(host, 'web');
+    await guest(host, 'web', 'sh', '-c', 'echo mine > /root/note');
+    const before = await identity(host, 'web');
+
+    host.write('a.yaml', foundation(host.prefix) + named('site', ', renamedFrom: web'));
+    await host.eventually('it runs under its new name', () => findInit(host, 'site') !== undefined);
+    await host.waitReady();
+    await addressed(host, 'site');
+    assert.equal(await guest(host, 'site', 'cat', '/root/note'), 'mine');
+    assert.equal(await guest(host, 'site', 'hostname'), 'site');
+    assert.deepEqual(await identity(host, 'site'), before);
+    assert.equal(findInit(host, 'web'), undefined);
+    assert.deepEqual(readdirSync(host.paths.instances), ['site']);
+    assert.deepEqual(readdirSync(join(host.paths.pool('fast'), 'containers')), ['site']);
+    assert.deepEqual(readdirSync(join(host.paths.pool('fast'), '.tombstones')), []);
+    assert.deepEqual(
+      (await host.dump()).filter((line) => /^cgroup .*\/web\b/.test(line)),
+      [],
+    );
+    assert.match((await host.lockstep('plan')).stdout, /No changes/);
+
+    // The field stays in the text and means nothing any more; a new daemon thinks so, too.
+    const pid = initPid(host, 'site');
+    await host.restart();
+    await host.waitReady();
+    assert.equal(findInit(host, 'site'), pid);
+  });
+});

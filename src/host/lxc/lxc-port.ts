@@ -26,6 +26,7 @@ import { Listing } from './listing.ts';
 import { commandSocket } from './monitor-sockets.ts';
 import { Monitors } from './monitors.ts';
 import { fromNative } from './native-failure.ts';
+import { renameContainer } from './rename.ts';
 import { plugDevice, unplugDevice } from './plug.ts';
 
 /** A stop that takes longer is helped along: thaw and SIGKILL by pidfd, and at twice this time the monitor is killed. */
@@ -142,6 +143,16 @@ class NativeLxcPort implements LxcPort {
 
   setDeviceNodes(name: string, nodes: Parameters<LxcPort['setDeviceNodes']>[1]): Promise<void> {
     return writeDeviceNodes(this.#paths, name, nodes);
+  }
+
+  async rename(name: string, to: string): Promise<void> {
+    checkName(name);
+    if (this.#monitors.get(name) !== undefined || this.#starting.has(name) || this.#hasListener(name)) {
+      throw new AppError('LXC_FAILED', { name }, { message: `Container "${name}" still runs, so it cannot be renamed.` });
+    }
+    await this.#cleanUp(name);
+    await renameContainer(this.#paths, name, to);
+    this.#notify(to);
   }
 
   async undefine(name: string): Promise<void> {

@@ -117,6 +117,8 @@ export interface LxcPort {
   setDeviceNodes(name: string, nodes: readonly DeviceNode[]): Promise<void>;
   /** Removes the directory, cgroups and whatever else a container leaves. It must be stopped. Missing is fine. */
   undefine(name: string): Promise<void>;
+  /** Gives a stopped container another name, with all that lies in its directory. Done already is fine. */
+  rename(name: string, to: string): Promise<void>;
   /** Resolves when RUNNING. Already running is fine. Copies instance.json to started.json first. */
   start(name: string, signal: AbortSignal): Promise<StartReply>;
   /** SIGKILL to all; resolves when the monitor is gone and cgroups are removed. Not running is fine. */

@@ -97,6 +97,8 @@ export interface StoragePort {
   createContainerVolume(pool: string, volume: ContainerVolume, signal: AbortSignal): Promise<void>;
   setVolumeSize(pool: string, id: VolumeId, sizeBytes: number | undefined, signal: AbortSignal): Promise<void>;
   deleteVolume(pool: string, id: VolumeId, signal: AbortSignal): Promise<void>;
+  /** Gives a volume another name in its pool. Done already is fine. */
+  renameVolume(pool: string, id: VolumeId, to: string, signal: AbortSignal): Promise<void>;
   /** Renames the volume to `.tombstones/NAME` in its pool. Missing is fine when the tombstone is already there. */
   buryVolume(pool: string, id: VolumeId, tombstone: string, signal: AbortSignal): Promise<void>;
   unburyVolume(pool: string, tombstone: string, id: VolumeId, signal: AbortSignal): Promise<void>;

@@ -55,6 +55,7 @@ export function createStoragePort({ paths, log }: StoragePortOptions): StoragePo
     createContainerVolume: async (pool, volume, signal) => await volumes.createContainer(pool, volume, signal).finally(() => reclaim(pool)),
     setVolumeSize: async (pool, id, sizeBytes, signal) => await volumes.setSize(pool, id, sizeBytes, signal),
     deleteVolume: async (pool, id, signal) => await volumes.delete(pool, id, signal).finally(() => reclaim(pool)),
+    renameVolume: async (pool, id, to) => await volumes.rename(pool, id, to),
     buryVolume: async (pool, id, tombstone) => await volumes.bury(pool, id, tombstone),
     unburyVolume: async (pool, tombstone, id) => await volumes.unbury(pool, tombstone, id),
     purgeTombstone: async (pool, tombstone, signal) => await volumes.purge(pool, tombstone, signal).finally(() => reclaim(pool)),

@@ -123,6 +123,22 @@ export class Volumes {
     }
   }
 
+  async rename(poolName: string, id: VolumeId, to: string): Promise<void> {
+    const { target } = await openPool(this.#records, poolName);
+    const path = volumePath(target.path, id);
+    const newPath = volumePath(target.path, { ...id, name: to });
+    const there = await pathExists(newPath);
+    if (!(await pathExists(path))) {
+      if (there) return;
+      throw missing(poolName, id.name);
+    }
+    if (there) throw taken(poolName, to);
+    const facts = readFacts(path);
+    // Before the rename, as when it is brought back: the name in the facts is what tells a whole volume.
+    if (facts !== undefined) await writeFacts(path, { ...facts, name: to });
+    await rename(path, newPath);
+  }
+
   async bury(poolName: string, id: VolumeId, tombstone: string): Promise<void> {
     const { target } = await openPool(this.#records, poolName);
     const from = volumePath(target.path, id);

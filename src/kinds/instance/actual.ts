@@ -15,6 +15,10 @@ export type RootVolume =
   | { readonly is: 'none' };
 
 export interface InstanceActual {
+  /** LXC name under which a part of it still lies, after a rename: its directory (and what runs), its root volume, or both. */
+  readonly former: string | undefined;
+  /** LXC name under which its directory lies, and under which it runs. */
+  readonly runsAs: string;
   readonly power: PowerState;
   readonly initPid: number | undefined;
   readonly monitorPid: number | undefined;

@@ -45,6 +45,16 @@ const buryRoot: Appliers<InstanceChangeTable>['buryRoot'] = async (host, ref, { 
   return 'done';
 };
 
+const rename: Appliers<InstanceChangeTable>['rename'] = async (host, ref, { from, pool }, run) => {
+  const name = lxcName(ref);
+  // The directory last: its record says whose the volume is.
+  if (pool !== undefined) {
+    await run.step('rename the root', () => host.storage.renameVolume(pool, { type: 'container', name: from }, name, run.signal));
+  }
+  await run.step('rename the directory', () => host.lxc.rename(from, name));
+  return 'done';
+};
+
 const undo: Appliers<InstanceChangeTable>['undo'] = async (host, ref, { pool, volume }, run) => {
   if (volume) await run.step('volume', () => host.storage.deleteVolume(pool, rootVolume(ref), run.signal));
   await run.step('undefine', () => host.lxc.undefine(lxcName(ref)));
@@ -82,13 +92,13 @@ const start: Appliers<InstanceChangeTable>['start'] = async (host, ref, _change,
   return 'done';
 };
 
-const shutdown: Appliers<InstanceChangeTable>['shutdown'] = async (host, ref, { timeoutMs }, run): Promise<Outcome> => {
-  await run.step('shutdown', () => host.lxc.shutdown(lxcName(ref)));
+const shutdown: Appliers<InstanceChangeTable>['shutdown'] = async (host, ref, { timeoutMs, as }, run): Promise<Outcome> => {
+  await run.step('shutdown', () => host.lxc.shutdown(as ?? lxcName(ref)));
   return { waiting: 'its shutdown', deadlineMs: timeoutMs };
 };
 
-const kill: Appliers<InstanceChangeTable>['kill'] = async (host, ref, _change, run) => {
-  await run.step('kill', () => host.lxc.kill(lxcName(ref), run.signal));
+const kill: Appliers<InstanceChangeTable>['kill'] = async (host, ref, { as }, run) => {
+  await run.step('kill', () => host.lxc.kill(as ?? lxcName(ref), run.signal));
   return 'done';
 };
 
@@ -97,8 +107,8 @@ const freeze: Appliers<InstanceChangeTable>['freeze'] = async (host, ref, _chang
   return 'done';
 };
 
-const unfreeze: Appliers<InstanceChangeTable>['unfreeze'] = async (host, ref, _change, run) => {
-  await run.step('unfreeze', () => host.lxc.unfreeze(lxcName(ref), run.signal));
+const unfreeze: Appliers<InstanceChangeTable>['unfreeze'] = async (host, ref, { as }, run) => {
+  await run.step('unfreeze', () => host.lxc.unfreeze(as ?? lxcName(ref), run.signal));
   return 'done';
 };
 
@@ -128,5 +138,6 @@ export const appliers: Appliers<InstanceChangeTable> = {
   freeze,
   unfreeze,
   buryRoot,
+  rename,
   delete: remove,
 };

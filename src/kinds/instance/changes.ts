@@ -12,7 +12,7 @@ export interface DhcpKey {
 }
 
 /** Why an instance that runs is stopped. */
-export type StopReason = 'state' | 'restart' | 'recreate';
+export type StopReason = 'state' | 'restart' | 'recreate' | 'rename';
 
 export type PlugAction = 'plug' | 'unplug' | 'replug';
 
@@ -62,11 +62,14 @@ export interface InstanceChangeTable {
   setSize: { pool: string; from: number | undefined; to: number | undefined };
   setDhcpHosts: { set: readonly DhcpHostEntry[]; remove: readonly DhcpKey[] };
   start: { because: string };
-  shutdown: { because: StopReason; fields: readonly FieldChange[]; timeoutMs: number };
-  kill: { because: StopReason; afterMs: number };
+  /** `as`: LXC name under which it runs, when that is not its own yet. */
+  shutdown: { because: StopReason; fields: readonly FieldChange[]; timeoutMs: number; as?: string };
+  kill: { because: StopReason; afterMs: number; as?: string };
   freeze: {};
   /** `because`: to be stopped. */
-  unfreeze: { because?: StopReason };
+  unfreeze: { because?: StopReason; as?: string };
+  /** Gives its directory and root volume its name, which they have not after a rename; it is not running. */
+  rename: { from: string; pool: string | undefined };
   /** Takes its root volume out of use, to be made anew; it can still be brought back. */
   buryRoot: Buries & { fields: readonly FieldChange[] };
   delete: {

@@ -39,6 +39,8 @@ export function describe(change: InstanceChange): Described {
         fields: change.fields,
         ...(change.because === 'state' ? {} : { shutdownLimitMs: change.timeoutMs }),
       };
+    case 'rename':
+      return { verdict: 'rename', summary: `give its directory and root volume, which are called "${change.from}", its name`, fields: [] };
     case 'buryRoot':
       return { verdict: 'recreate', summary: burySummary(change), fields: change.fields };
     case 'kill':
@@ -58,6 +60,7 @@ const STOP_SUMMARIES: Readonly<Record<StopReason, string>> = {
   state: 'shut down',
   restart: 'shut down, to start with what has changed',
   recreate: 'shut down, to get a new root volume',
+  rename: 'shut down, to be renamed',
 };
 
 function stopVerdict(because: StopReason): Verdict {

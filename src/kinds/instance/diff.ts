@@ -6,6 +6,8 @@
 //                          stopped  -> start, where restart policy and back-off say so
 //                          running  -> devices taken out and put in; shutdown (kill when it takes too long) and start, where a change needs it
 import { AppError } from '../../core/errors.ts';
+import { lxcName } from '../../core/names.ts';
+import { refKey } from '../../core/ref.ts';
 import { type KnobWrite, knobWrites, limitKnobs, sameKnobValue, unlimitedValue } from '../../host/cgroup/knobs.ts';
 import type { DhcpHostEntry } from '../../host/devices/device-spec.ts';
 import type { DhcpHost } from '../../host/ports/network.ts';
@@ -25,12 +27,16 @@ import type { InstanceSpec } from './spec.ts';
 import { baseOf, makeTarget, poolRef } from './target.ts';
 import { heldSteps, mayRecreate, mayRestart, type Replacement, replacementOf } from './update-rules.ts';
 
+/** Of one that is renamed and deleted at once. */
+const DELETED_SHUTDOWN_MS = 30_000;
+
 type Input = DiffInput<InstanceSpec, InstanceActual>;
 type Step = PlannedStep<InstanceChange>;
 
 export function diff(input: Input): readonly Step[] {
   const { desired, actual } = input;
   if (actual !== undefined && isForeign(actual, input.recorded.uid)) return [];
+  if (actual?.former !== undefined) return renaming(actual.former, actual, input);
   if (desired === undefined) return actual === undefined ? [] : [deletion(actual, input)];
   if (actual === undefined) return creation(desired, undefined, 'absent', input);
   if (!isUp(actual)) {
@@ -38,6 +44,27 @@ export function diff(input: Input): readonly Step[] {
     if (because !== undefined) return creation(desired, actual, because, input);
   }
   return converge(desired, actual, input);
+}
+
+/** It is taken down under its former name; what comes after the rename is what would be done with one that is down. */
+function renaming(former: string, actual: InstanceActual, input: Input): Step[] {
+  const { desired, recorded, ref } = input;
+  const up = isUp(actual);
+  const fields = [{ field: 'metadata.name', from: recorded.renamedFrom?.name ?? former, to: ref.name }];
+  const patience = desired?.shutdownTimeoutMs ?? DELETED_SHUTDOWN_MS;
+  const stop = up ? stopSteps('rename', fields, patience, actual, input) : [];
+  if (up && stop.length === 0) return [];
+  const pool = actual.volume.is === 'there' ? actual.volume.pool : undefined;
+  const down: InstanceActual = {
+    ...actual,
+    former: undefined,
+    runsAs: lxcName(ref),
+    power: 'Stopped',
+    initPid: undefined,
+    monitorPid: undefined,
+    knobs: new Map(),
+  };
+  return [...stop, { change: { do: 'rename', from: former, pool } }, ...diff({ ...input, actual: down })];
 }
 
 /** Its directory says another owner: never touched, whatever is declared. */
@@ -128,12 +155,12 @@ function converge(spec: InstanceSpec, actual: InstanceActual, input: Input): Ste
     const decision = spec.state === 'Stopped' ? undefined : decideStart(power);
     return [...steps, ...leases, ...(decision?.start === true ? startSteps(spec, decision) : []), ...later];
   }
-  if (spec.state === 'Stopped') return [...steps, ...stopSteps('state', [], spec, actual, input), ...leases, ...later];
+  if (spec.state === 'Stopped') return [...steps, ...stopSteps('state', [], spec.shutdownTimeoutMs, actual, input), ...leases, ...later];
   // A NIC is plugged in when its lease is there to be asked for.
   const live = [...steps, ...thaw(spec, actual), ...leases, ...replugSteps(target, files, actual, differences)];
   // It is not taken down for what cannot be given to it anyway.
   if (restart.length === 0 || files instanceof AppError) return [...live, ...later];
-  const stop = stopSteps('restart', restart, spec, actual, input);
+  const stop = stopSteps('restart', restart, spec.shutdownTimeoutMs, actual, input);
   if (stop.length === 0) return [...steps, ...leases];
   const reseed = seed === undefined ? [] : configureSteps({ ...target, seed: seed.hash }, seed, files, actual, desired);
   const restarting = [...stop, ...reseed, ...startSteps(spec, { because: 'it was stopped to be changed' })];
@@ -149,7 +176,7 @@ function converge(spec: InstanceSpec, actual: InstanceActual, input: Input): Ste
 function recreation(spec: InstanceSpec, replacement: Replacement, actual: InstanceActual, input: Input): Step[] {
   const { recorded, facts } = input;
   const up = isUp(actual);
-  const stop = up ? stopSteps('recreate', replacement.fields, spec, actual, input) : [];
+  const stop = up ? stopSteps('recreate', replacement.fields, spec.shutdownTimeoutMs, actual, input) : [];
   if (up && stop.length === 0) return [];
   const { volume } = actual;
   const tombstone = volume.is === 'there' ? { pool: volume.pool, name: `${recorded.uid}.${facts.now}` } : undefined;
@@ -164,17 +191,18 @@ function thaw(spec: InstanceSpec, actual: InstanceActual): Step[] {
   return [];
 }
 
-function stopSteps(because: StopReason, fields: readonly FieldChange[], spec: InstanceSpec, actual: InstanceActual, input: Input): Step[] {
-  const { recorded, facts } = input;
+function stopSteps(because: StopReason, fields: readonly FieldChange[], timeoutMs: number, actual: InstanceActual, input: Input): Step[] {
+  const { recorded, facts, ref } = input;
+  const as = actual.runsAs === lxcName(ref) ? {} : { as: actual.runsAs };
   const { waiting } = recorded;
   if (waiting?.change === 'shutdown' && facts.now >= waiting.sinceMs + waiting.deadlineMs) {
-    return [{ change: { do: 'kill', because, afterMs: waiting.deadlineMs } }];
+    return [{ change: { do: 'kill', because, afterMs: waiting.deadlineMs, ...as } }];
   }
   // It is going down or coming up by itself: look again at its next event.
   if (waiting === undefined && (actual.power === 'Stopping' || actual.power === 'Starting')) return [];
-  const shutdown: Step = { change: { do: 'shutdown', because, fields, timeoutMs: spec.shutdownTimeoutMs } };
+  const shutdown: Step = { change: { do: 'shutdown', because, fields, timeoutMs, ...as } };
   // A frozen process gets no signal.
-  return actual.power === 'Frozen' ? [{ change: { do: 'unfreeze', because } }, shutdown] : [shutdown];
+  return actual.power === 'Frozen' ? [{ change: { do: 'unfreeze', because, ...as } }, shutdown] : [shutdown];
 }
 
 interface Decided {
@@ -197,7 +225,9 @@ function decideTarget(
   const up = isUp(actual);
   const shouldBeUp = spec.state !== 'Stopped';
   const wantedAgain = record?.state === 'Stopped' && shouldBeUp && !up;
-  const before = (record?.generation ?? started?.generation ?? 1) + (wantedAgain ? 1 : 0);
+  // It was stopped to be renamed, and its record does not say the new name yet.
+  const renamed = record !== undefined && record.ref !== refKey(ref) && shouldBeUp && !up;
+  const before = (record?.generation ?? started?.generation ?? 1) + (wantedAgain || renamed ? 1 : 0);
   const changed = started === undefined || before !== started.generation || restart.length > 0;
   const power: PowerInput = { spec, actual, recorded, facts, wanted: changed };
   const booting = !changed && !up && shouldBeUp && spec.restart !== 'Always' && recorded.firstLookSinceBoot;

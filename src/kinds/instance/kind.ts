@@ -32,6 +32,7 @@ function waitsForNeeds(change: InstanceChange): boolean {
     case 'start':
     case 'setDhcpHosts':
     case 'buryRoot':
+    case 'rename':
       return true;
     case 'replug':
       return change.action !== 'unplug';
@@ -58,6 +59,7 @@ function holds(change: InstanceChange, now: Observed<InstanceActual>): boolean {
     case 'create':
     case 'undo':
     case 'buryRoot':
+    case 'rename':
       return !up;
     case 'start':
       return actual !== undefined && !up;

@@ -28,22 +28,31 @@ export async function observe(
 }
 
 async function read(view: HostView, name: string, recorded: Recorded | undefined): Promise<Observed<InstanceActual>> {
-  const container = await view.container(name);
+  const own = await view.container(name);
+  const earlier = await readFormer(view, recorded);
+  const container = own ?? earlier?.container;
+  const runsAs = own === undefined && earlier?.container !== undefined ? earlier.name : name;
   const { record, started } = container === undefined ? NO_RECORDS : recordsOf(container);
   const applied = recorded?.applied as Partial<InstanceSpec> | undefined;
-  const volume = await readVolume(view, name, record?.pool ?? applied?.root?.pool);
+  const pool = record?.pool ?? applied?.root?.pool;
+  const placed = await readVolume(view, name, pool);
+  const left = placed.is === 'missing' && earlier !== undefined ? await readVolume(view, earlier.name, pool) : placed;
+  const volume = left.is === 'there' ? left : placed;
+  const former = runsAs !== name || volume !== placed ? earlier?.name : undefined;
+  const named = { former, runsAs };
   if (container === undefined && volume.is !== 'there') {
     // Without its directory and with its pool out of reach nothing can be said about its data.
-    return volume.is === 'inactive' ? { is: 'present', actual: { ...NOTHING, volume } } : { is: 'absent' };
+    return volume.is === 'inactive' ? { is: 'present', actual: { ...NOTHING, ...named, volume } } : { is: 'absent' };
   }
-  if (container === undefined) return { is: 'present', actual: { ...NOTHING, volume } };
+  if (container === undefined) return { is: 'present', actual: { ...NOTHING, ...named, volume } };
   const uid = recorded?.uid ?? record?.uid;
   const dhcp = hasNics(record, started, applied) ? await view.dhcp() : undefined;
   const actual: InstanceActual = {
+    ...named,
     power: container.power,
     initPid: container.initPid,
     monitorPid: container.monitorPid,
-    owner: record?.uid ?? (container.config === undefined ? undefined : configOwner(container.config)),
+    owner: ownerOf(container),
     config: container.config,
     recordText: container.record,
     record,
@@ -52,16 +61,35 @@ async function read(view: HostView, name: string, recorded: Recorded | undefined
     volume,
     lostNics: await readLostNics(view, container, started),
     hostPaths: record === undefined || record.hostPaths.length === 0 ? new Map() : await view.hostPaths(record.hostPaths),
-    knobs: await readKnobs(view, name, container, record, started),
+    knobs: await readKnobs(view, runsAs, container, record, started),
     dhcpHosts: dhcp === undefined || uid === undefined ? undefined : staticLeases(uid, dhcp),
     addresses: dhcp === undefined || uid === undefined ? [] : addressesOf(uid, record, dhcp),
   };
   return { is: 'present', actual };
 }
 
+interface Former {
+  /** LXC name. */
+  readonly name: string;
+  readonly container: ContainerReading | undefined;
+}
+
+/** What is there under its former name, unless that belongs to somebody else by now. */
+async function readFormer(view: HostView, recorded: Recorded | undefined): Promise<Former | undefined> {
+  if (recorded?.renamedFrom === undefined) return undefined;
+  const name = lxcName(recorded.renamedFrom);
+  const container = await view.container(name);
+  return container === undefined || ownerOf(container) === recorded.uid ? { name, container } : undefined;
+}
+
+/** Uid in its record or configuration; undefined when neither says one. */
+function ownerOf(container: ContainerReading): string | undefined {
+  return recordsOf(container).record?.uid ?? (container.config === undefined ? undefined : configOwner(container.config));
+}
+
 const NO_RECORDS: Records = { record: undefined, started: undefined };
 
-const NOTHING: Omit<InstanceActual, 'volume'> = {
+const NOTHING: Omit<InstanceActual, 'volume' | 'former' | 'runsAs'> = {
   power: 'Stopped',
   initPid: undefined,
   monitorPid: undefined,

@@ -18,6 +18,7 @@ import { networkRanges } from './network-ranges.ts';
 import { overlappingSubnets } from './overlapping-subnets.ts';
 import { plannedKinds } from './planned-kinds.ts';
 import { poolSources } from './pool-sources.ts';
+import { renames } from './renames.ts';
 import { rootDisks } from './root-disks.ts';
 import { templateAddresses } from './template-addresses.ts';
 import { volumes } from './volumes.ts';
@@ -41,6 +42,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   'template-addresses': templateAddresses,
   forwards,
   volumes,
+  renames,
   // Last: who has to remove the document learns first what else is wrong with it.
   'planned-kinds': plannedKinds,
 };

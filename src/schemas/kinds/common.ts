@@ -39,7 +39,12 @@ export const metadataSchema = closed(
     labels: Type.Optional(stringMap('Short texts to select objects by.')),
     annotations: Type.Optional(stringMap('Texts for people and tools.')),
     description: Type.Optional(Type.String({ maxLength: 4096, description: 'What it is for.' })),
-    renamedFrom: Type.Optional(line('Former name of a renamed object. Not supported yet.', { maxLength: 63 })),
+    renamedFrom: Type.Optional(
+      line(
+        'Former name of this object: it is renamed, and keeps what it has, instead of being deleted and made anew. Instances, profiles and images. Without meaning once it is done.',
+        { maxLength: 63 },
+      ),
+    ),
   },
   'Who it is.',
 );

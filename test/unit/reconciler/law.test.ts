@@ -74,12 +74,14 @@ async function everyBoundary(
   before: Record<string, string> | undefined,
   after: Record<string, string>,
   check: (engine: Engine, host: MemoryHost) => void,
+  begun: (engine: Engine) => void = () => undefined,
 ): Promise<number> {
   for (let killAt = 1; ; killAt++) {
     const stage: { host: MemoryHost; ledger?: Ledger } = { host: new MemoryHost() };
     if (before !== undefined) {
       const first = await run(before, stage);
       await settled(first, 'the start');
+      begun(first);
       stage.ledger = first.ledger;
       await first.reconciler.close();
     }
@@ -312,6 +314,129 @@ describe('the law, with real kinds', () => {
       engine.ledger.tombstones.all().map(({ why, pool }) => [why, pool]),
       [['replaced', 'fast']],
     );
+    await engine.reconciler.close();
+  });
+
+  test('a rename, interrupted at every boundary: the same instance under another name', { timeout: 120_000 }, async () => {
+    const renamed = web().replace('name: web', 'name: site, renamedFrom: web');
+    for (const [before, after] of [
+      [web(), renamed],
+      [web('limits.memory: 64MiB', 'Frozen'), renamed.replace('Running', 'Frozen')],
+      [web('limits.memory: 64MiB', 'Stopped'), renamed.replace('Running', 'Stopped')],
+      [web().replace('image:', 'restart: { policy: Never }, image:'), renamed.replace('image:', 'restart: { policy: Never }, image:')],
+    ] as const) {
+      let identity: unknown;
+      const identityOf = (engine: Engine, name: string): unknown => {
+        const { uid } = engine.reconciler.tracker.objects.get(`Instance/default/-/${name}` as never)!.row;
+        return [uid, engine.ledger.allocations.of(uid)];
+      };
+      const boundaries = await everyBoundary(
+        { 'a.yaml': FOUNDATION + before },
+        { 'a.yaml': FOUNDATION + after },
+        (engine, host) => {
+          assert.equal(engine.reconciler.tracker.objects.has('Instance/default/-/web' as never), false);
+          assert.deepEqual(identityOf(engine, 'site'), identity);
+          assert.deepEqual([...host.lxc.facts.directories.keys()], ['site']);
+          assert.deepEqual([...host.lxc.facts.monitors.keys()], /Stopped/.test(after) ? [] : ['site']);
+          const volumes = [...host.storage.volumesOf('fast').keys()].filter((name) => name.startsWith('containers/'));
+          assert.deepEqual(volumes, ['containers/site']);
+          assert.deepEqual(engine.ledger.tombstones.all(), []);
+          assert.match(host.lxc.facts.directories.get('site')!.config!, /lxc\.uts\.name = site/);
+        },
+        (engine) => (identity = identityOf(engine, 'web')),
+      );
+      assert.ok(boundaries >= 3, `${boundaries} boundaries`);
+    }
+  });
+
+  test('a plan shows a rename, with what it takes', async () => {
+    const engine = await run({ 'a.yaml': FOUNDATION }, { host: new MemoryHost() });
+    await engine.control.apply([{ path: 'x.yaml', text: web() }], { actor: 'uid:0' });
+    await settled(engine, 'convergence');
+    const text = web().replace('name: web', 'name: site, renamedFrom: web');
+    const { changes } = await engine.control.plan([{ path: 'x.yaml', text }]);
+    assert.deepEqual(
+      changes.map(({ ref, change, verdict }) => `${ref.name} ${change} ${verdict}`),
+      ['site shutdown rename', 'site rename rename', 'site configure live', 'site setDhcpHosts live', 'site start power'],
+    );
+    assert.deepEqual(changes[0]!.fields, [{ field: 'metadata.name', from: 'web', to: 'site' }]);
+    assert.match(changes[0]!.downtime ?? '', /start/);
+    // Applied to a stored source, it takes the old document's place.
+    const { problems } = await engine.control.apply([{ path: 'x.yaml', text }], { actor: 'uid:0' });
+    assert.deepEqual(problems, []);
+    await engine.until(() => engine.control.status().settled && engine.ready('Instance/default/-/site'), 'the rename');
+    assert.equal(engine.reconciler.tracker.objects.has('Instance/default/-/web' as never), false);
+    assert.deepEqual(
+      engine.ledger.documents.all().map(({ ref }) => ref.name),
+      ['site'],
+    );
+    // It means nothing any more: the old name may be used again once the field is gone.
+    await engine.control.apply([{ path: 'x.yaml', text: web().replace('name: web', 'name: site') + web() }], { actor: 'uid:0' });
+    await engine.until(() => engine.ready('Instance/default/-/web') && engine.ready('Instance/default/-/site'), 'both');
+    await engine.reconciler.close();
+  });
+
+  test('renamed and removed at once: what is left of it becomes a tombstone, whatever it is called', async () => {
+    const host = new MemoryHost();
+    const engine = await run({ 'a.yaml': FOUNDATION, 'b.yaml': web() }, { host });
+    await settled(engine, 'convergence');
+    host.lxc.stubborn.add('web');
+    engine.write('b.yaml', web().replace('name: web', 'name: site, renamedFrom: web'));
+    await engine.until(() => host.lxc.calls.some(({ method, name }) => method === 'shutdown' && name === 'web'), 'the shutdown');
+    await engine.reconciler.close();
+    host.lxc.stubborn.clear();
+    const second = await run({ 'a.yaml': FOUNDATION }, { host, ledger: engine.ledger });
+    await second.until(() => second.ledger.tombstones.all().length === 1 && host.lxc.facts.directories.size === 0, 'the deletion');
+    await second.idle();
+    assert.deepEqual(
+      [...host.storage.volumesOf('fast').keys()].filter((name) => name.startsWith('containers/')),
+      [],
+    );
+    assert.equal(second.ledger.tombstones.all()[0]!.ref.name, 'site');
+    await second.reconciler.close();
+  });
+
+  test('what exists already is not renamed to, and nothing is lost meanwhile', async () => {
+    const host = new MemoryHost();
+    const site = web().replace('name: web', 'name: site');
+    const engine = await run({ 'a.yaml': FOUNDATION, 'b.yaml': web(), 'c.yaml': site }, { host });
+    await settled(engine, 'convergence');
+    engine.source.files.delete('b.yaml');
+    engine.write('c.yaml', site.replace('name: site', 'name: site, renamedFrom: web'));
+    await engine.until(() => engine.control.status().sources[0]!.problems.length > 0, 'the problem');
+    await engine.idle();
+    const [problem] = engine.control.status().sources[0]!.problems;
+    assert.match(
+      `${problem!.file} ${problem!.field}: ${problem!.message}`,
+      /^c\.yaml metadata\.renamedFrom: Instance "site" exists already/,
+    );
+    assert.deepEqual(
+      [...host.lxc.facts.monitors.keys()].toSorted((a, b) => (a < b ? -1 : 1)),
+      ['site', 'web'],
+    );
+    await engine.reconciler.close();
+  });
+
+  test('a profile and an image are renamed by their record; what uses them is not touched', async () => {
+    const host = new MemoryHost();
+    const text =
+      FOUNDATION.replace('name: default', 'name: common') + web().replace('image: busybox,', 'image: busybox, profiles: [common],');
+    const engine = await run({ 'a.yaml': text }, { host });
+    await settled(engine, 'convergence');
+    const uids = new Set([...engine.reconciler.tracker.objects.values()].map(({ row }) => row.uid));
+    const pid = host.lxc.facts.monitors.get('web')?.initPid;
+    const renamed = text
+      .replace('name: common', 'name: shared, renamedFrom: common')
+      .replace('[common]', '[shared]')
+      .replace('name: busybox', 'name: base, renamedFrom: busybox')
+      .replace('image: busybox', 'image: base');
+    engine.write('a.yaml', renamed);
+    await engine.until(() => engine.ready('Image/default/-/base') && engine.control.status().settled, 'the renames');
+    await engine.idle();
+    assert.equal(host.lxc.facts.monitors.get('web')?.initPid, pid);
+    assert.deepEqual(new Set([...engine.reconciler.tracker.objects.values()].map(({ row }) => row.uid)), uids);
+    assert.deepEqual(engine.control.status().confirmations, []);
+    assert.match(host.lxc.facts.directories.get('web')!.record!, /"name":"base"/);
     await engine.reconciler.close();
   });
 

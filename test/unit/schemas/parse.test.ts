@@ -147,9 +147,9 @@ const REFUSED: readonly [name: string, text: string, problem: string][] = [
     '3:31 not-supported-yet metadata.project',
   ],
   [
-    'a rename',
-    'apiVersion: lockstep/v1\nkind: Profile\nmetadata: { name: a, renamedFrom: b }\n',
-    '3:35 not-supported-yet metadata.renamedFrom',
+    'a rename of what cannot be renamed',
+    'apiVersion: lockstep/v1\nkind: Network\nmetadata: { name: a, renamedFrom: b }\n',
+    '3:22 rename metadata.renamedFrom',
   ],
   ['a key given twice', manifest('Profile', 'a', 'spec: { config: { user.a: 1, user.a: 2 } }'), '4:30 duplicate-key spec.config.user.a'],
   ['a float in config', manifest('Profile', 'a', 'spec: { config: { limits.cpu: 1.5 } }'), '4:31 number-scalar spec.config.limits.cpu'],
