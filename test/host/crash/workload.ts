@@ -9,7 +9,7 @@ import { base, fileImage, network, object } from './paths.ts';
 
 const INSTANCES = 8;
 
-interface Declared {
+export interface Declared {
   readonly text: string;
   readonly instances: number;
   readonly running: number;

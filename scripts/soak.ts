@@ -1,0 +1,214 @@
+// A long run with everything going wrong: `npm run soak -- --minutes 30 [--seed N]`, as root. A daemon follows a git repository that gets a
+// commit every few seconds; meanwhile containers, services, links, rules, mounts and files are broken behind its back and the daemon itself
+// is killed. Then it is left alone: it must end converged, with nothing there twice or left behind, and with flat memory. Exit code 1 when not.
+import assert from 'node:assert/strict';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import type { PlanReport } from '../src/reconciler/control.ts';
+import { checkLedger, takeCensus } from '../test/host/crash/census.ts';
+import { checkCounts } from '../test/host/crash/workload.ts';
+import { TestHost } from '../test/host/harness.ts';
+import { findTraces } from './host-traces.ts';
+import { seeded, seedFromEnvironment } from './seeded-random.ts';
+import { mishaps, type Victim } from './soak/chaos.ts';
+import { mean, quantile, type Sample, slopePerHour, takeSample } from './soak/figures.ts';
+import { Fleet } from './soak/fleet.ts';
+import { Remote } from './soak/remote.ts';
+
+const SAMPLE_MS = 5000;
+/** Between two mishaps, and between two commits. */
+const MISHAP_MS = [1000, 5000] as const;
+const COMMIT_MS = [2000, 6000] as const;
+const KILL_DAEMON_MS = [20_000, 60_000] as const;
+/** After the last mishap everything is well again within this time: a monitor's end can take a while, back-off up to a minute. */
+const RECOVERY_MS = 180_000;
+/** A daemon warms up in its first minutes; what it grows after that, of its memory, within the run. */
+const WARM_SECONDS = 120;
+const MAX_GROWTH = 0.15;
+
+const { values } = parseArgs({ options: { minutes: { type: 'string', default: '30' }, seed: { type: 'string' } } });
+const minutes = Number(values.minutes);
+const random = seeded(values.seed === undefined ? seedFromEnvironment() : Number(values.seed));
+if (process.getuid?.() !== 0 || !(minutes > 0)) {
+  process.stderr.write('soak: as root: npm run soak -- --minutes N [--seed N]\n');
+  process.exit(64);
+}
+
+const remoteRoot = `/var/tmp/lockstep-soak-${process.pid}`;
+mkdirSync(remoteRoot);
+const remote = new Remote(remoteRoot);
+const config = join(remoteRoot, 'lockstep.yaml');
+writeFileSync(
+  config,
+  JSON.stringify({ sources: [{ name: 'main', url: remote.url, ref: { branch: 'main' }, path: 'host', interval: '3s' }] }),
+);
+const host = new TestHost({ ownSources: true, flags: ['--config', config] });
+const fleet = new Fleet(random, host.prefix);
+const victim: Victim = { host, random, remote, names: () => fleet.names };
+const counts = new Map<string, number>();
+const samples: Sample[] = [];
+const stop = new AbortController();
+const began = performance.now();
+let lives = 0;
+let bornAt = 0;
+
+function count(what: string): void {
+  counts.set(what, (counts.get(what) ?? 0) + 1);
+}
+
+function seconds(): number {
+  return (performance.now() - began) / 1000;
+}
+
+function say(text: string): void {
+  process.stdout.write(`${seconds().toFixed(0).padStart(6)} s  ${text}\n`);
+}
+
+async function startDaemon(): Promise<void> {
+  await host.start({ LOCKSTEP_LOG: 'info' });
+  lives++;
+  bornAt = seconds();
+}
+
+/** Again and again at random intervals, until the run ends. */
+async function every([from, to]: readonly [number, number], work: () => Promise<void>): Promise<void> {
+  while (!stop.signal.aborted) {
+    await sleep(random.between(from, to), undefined, { signal: stop.signal }).catch(() => {});
+    if (!stop.signal.aborted) await work();
+  }
+}
+
+async function mishap(): Promise<void> {
+  const name = random.pick(Object.keys(mishaps));
+  if (await mishaps[name]!(victim)) count(name);
+}
+
+async function commit(): Promise<void> {
+  const message = fleet.change();
+  await remote.commit(fleet.text(), message);
+}
+
+/** Kills only in the first half: the daemon of the second half shows what a long life does. */
+async function killDaemon(): Promise<void> {
+  if (seconds() > minutes * 30) return;
+  count('kill the daemon');
+  await host.kill9();
+  await sleep(random.between(0, 3000));
+  await startDaemon();
+}
+
+/** Somebody who watches: what a source would delete beyond its budget is confirmed, and a daemon that ended is started again. */
+async function attend(): Promise<void> {
+  try {
+    for (const { source, hash } of (await host.status()).confirmations) await host.post('/v1/confirmations', { source, hash });
+  } catch {
+    // It is being killed.
+  }
+  const sample = await takeSample(host, seconds(), seconds() - bornAt, lives);
+  if (sample !== undefined) samples.push(sample);
+}
+
+async function recover(): Promise<number> {
+  const from = performance.now();
+  await remote.comeBack();
+  const head = await remote.head();
+  await host.eventually(
+    'everything is Ready at the last commit',
+    async () => {
+      await host.sync();
+      const status = await host.status();
+      for (const { source, hash } of status.confirmations) await host.post('/v1/confirmations', { source, hash });
+      return status.settled && status.sources[0]?.revision === head;
+    },
+    RECOVERY_MS,
+  );
+  return (performance.now() - from) / 1000;
+}
+
+async function checkHost(): Promise<void> {
+  const { changes, unknown } = JSON.parse((await host.get('/v1/plan')).body) as PlanReport;
+  assert.deepEqual({ changes, unknown }, { changes: [], unknown: [] }, 'the plan is empty');
+  await host.eventually('what is on the host is what is declared, once', async () => {
+    const census = await takeCensus(host);
+    checkLedger(host, census);
+    checkCounts(fleet.declared(), census, 'counted on the host');
+    return true;
+  });
+}
+
+function report(recovery: number): string[] {
+  const last = samples.filter((sample) => sample.life === lives && sample.age > WARM_SECONDS);
+  const steady = last.length > 10 ? last : samples.filter((sample) => sample.life === lives);
+  const [first, end] = [steady.slice(0, 5), steady.slice(-5)];
+  const rss = (part: readonly Sample[]): number => mean(part.map((sample) => sample.rssMiB));
+  const lines = [
+    `seed ${random.seed}, ${minutes} minutes, ${remote.commits} commits, ${lives} daemon lives, ${samples.length} samples`,
+    [...counts]
+      .toSorted()
+      .map(([what, times]) => `${what}: ${times}`)
+      .join(', '),
+    `converged ${recovery.toFixed(1)} s after the last mishap`,
+    `memory of the last life (${steady.length} samples): ${rss(first).toFixed(1)} MiB at first, ${rss(end).toFixed(1)} MiB at the end, ` +
+      `slope ${slopePerHour(steady, (sample) => sample.rssMiB).toFixed(2)} MiB/h`,
+    `open files: ${first.at(0)?.fds} at first, ${end.at(-1)?.fds} at the end, most ${Math.max(...steady.map((sample) => sample.fds))}, ` +
+      `slope ${slopePerHour(steady, (sample) => sample.fds).toFixed(2)}/h; threads ${end.at(-1)?.threads}`,
+    `event loop, longest delay in 5 s: median ${quantile(
+      samples.map((s) => s.lagMs),
+      0.5,
+    ).toFixed(1)} ms, ` +
+      `p99 ${quantile(
+        samples.map((s) => s.lagMs),
+        0.99,
+      ).toFixed(1)} ms, most ${Math.max(...samples.map((s) => s.lagMs)).toFixed(1)} ms`,
+    `an empty request: median ${quantile(
+      samples.map((s) => s.answerMs),
+      0.5,
+    ).toFixed(1)} ms, ` +
+      `p99 ${quantile(
+        samples.map((s) => s.answerMs),
+        0.99,
+      ).toFixed(1)} ms`,
+  ];
+  const growth = rss(end) / rss(first) - 1;
+  assert.ok(last.length <= 10 || growth < MAX_GROWTH, `memory grew by ${(growth * 100).toFixed(1)} %\n${lines.join('\n')}`);
+  return lines;
+}
+
+let failure: unknown;
+try {
+  await remote.open(fleet.text());
+  await startDaemon();
+  await recover();
+  say(`everything is up; LOCKSTEP_SEED=${random.seed}, prefix ${host.prefix}`);
+  const end = sleep(minutes * 60_000 - seconds() * 1000).then(() => stop.abort());
+  await Promise.all([
+    end,
+    every(MISHAP_MS, mishap),
+    every(COMMIT_MS, commit),
+    every(KILL_DAEMON_MS, killDaemon),
+    every([SAMPLE_MS, SAMPLE_MS + 1], attend),
+  ]);
+  say('the chaos is over');
+  const recovery = await recover();
+  await checkHost();
+  for (const line of report(recovery)) say(line);
+} catch (error) {
+  failure = error;
+} finally {
+  stop.abort();
+}
+if (failure !== undefined && process.env['LOCKSTEP_SOAK_KEEP'] !== undefined) {
+  process.stderr.write(`${failure instanceof Error ? failure.stack : String(failure)}\nleft as it is: ${host.root} ${remoteRoot}\n`);
+  process.exit(1);
+}
+await host[Symbol.asyncDispose]();
+rmSync(remoteRoot, { recursive: true, force: true });
+const { processes, links, mounts, loops, cgroups, tables, claims } = await findTraces(host.scope);
+assert.deepEqual(
+  { processes, links, mounts, loops, cgroups, tables, claims },
+  { processes: [], links: [], mounts: [], loops: [], cgroups: [], tables: [], claims: [] },
+);
+if (failure !== undefined) throw failure;
+say('nothing is left on the host');
