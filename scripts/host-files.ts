@@ -10,7 +10,7 @@ import { mustRun, run } from '../src/host/run/run.ts';
 const SUBVOLUME_INODE = 256;
 
 /** One line per file, `file PATH`, `directory PATH` or `subvolume PATH`, relative to the state or run directory, sorted. */
-export function fileDump({ stateDir, runDir, pools }: Paths): string[] {
+export function fileDump({ stateDir, runDir, pools, instances }: Paths): string[] {
   const found: string[] = [];
   const walk = (root: string, directory: string): void => {
     for (const entry of readdirSync(directory, { withFileTypes: true })) {
@@ -27,7 +27,9 @@ export function fileDump({ stateDir, runDir, pools }: Paths): string[] {
       if (!isVolume) walk(root, path);
     }
   };
-  for (const root of [stateDir, runDir]) if (existsSync(root)) walk(root, root);
+  // liblxc makes a lock file per container there (lxclock.c), and never removes one.
+  const locks = join('/run/lxc/lock', instances);
+  for (const root of [stateDir, runDir, locks]) if (existsSync(root)) walk(root, root);
   return found.toSorted((a, b) => (a < b ? -1 : 1));
 }
 

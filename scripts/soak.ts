@@ -99,13 +99,23 @@ async function killDaemon(): Promise<void> {
   await startDaemon();
 }
 
-/** Somebody who watches: what a source would delete beyond its budget is confirmed, and a daemon that ended is started again. */
+/**
+ * Somebody who watches: confirms what a source would delete beyond its budget, and asks for another try where the daemon has given up because
+ * something keeps changing the same thing back, as this run does.
+ */
 async function attend(): Promise<void> {
-  try {
-    for (const { source, hash } of (await host.status()).confirmations) await host.post('/v1/confirmations', { source, hash });
-  } catch {
-    // It is being killed.
+  const { confirmations, objects } = await host.status();
+  for (const { source, hash } of confirmations) await host.post('/v1/confirmations', { source, hash });
+  for (const object of objects) {
+    if (!object.conditions.some(({ status, reason }) => status === 'True' && reason === 'Fight')) continue;
+    count('a fight was ended');
+    await host.post('/v1/sync', { ref: object.ref });
   }
+}
+
+async function watch(): Promise<void> {
+  // It may be being killed.
+  await attend().catch(() => {});
   const sample = await takeSample(host, seconds(), seconds() - bornAt, lives);
   if (sample !== undefined) samples.push(sample);
 }
@@ -117,9 +127,9 @@ async function recover(): Promise<number> {
   await host.eventually(
     'everything is Ready at the last commit',
     async () => {
+      await attend();
       await host.sync();
       const status = await host.status();
-      for (const { source, hash } of status.confirmations) await host.post('/v1/confirmations', { source, hash });
       return status.settled && status.sources[0]?.revision === head;
     },
     RECOVERY_MS,
@@ -188,7 +198,7 @@ try {
     every(MISHAP_MS, mishap),
     every(COMMIT_MS, commit),
     every(KILL_DAEMON_MS, killDaemon),
-    every([SAMPLE_MS, SAMPLE_MS + 1], attend),
+    every([SAMPLE_MS, SAMPLE_MS + 1], watch),
   ]);
   say('the chaos is over');
   const recovery = await recover();

@@ -1,6 +1,6 @@
 // What is counted and measured, for Prometheus. Callers use plain methods; prom-client (a tenth of a second to import) is loaded at the
 // first scrape, or when much has been counted before one.
-import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { DELAY_INTERVAL_MS, LoopDelay } from './loop-delay.ts';
 import type { Prometheus } from './prometheus.ts';
 
 export interface ObjectCount {
@@ -43,12 +43,10 @@ export interface MetricsOptions {
 /** Observations kept as they are until prom-client is there. */
 const MAX_WAITING = 500;
 
-const DELAY_INTERVAL_MS = 20;
-
 export class Metrics {
   readonly #options: MetricsOptions;
-  // A histogram of the event loop's delay needs a timer that wakes the process 50 times a second, so it runs during rounds only.
-  readonly #delay = monitorEventLoopDelay({ resolution: DELAY_INTERVAL_MS });
+  /** During rounds only: it wakes the process 50 times a second. */
+  readonly #delay = new LoopDelay();
   #waiting: ((prometheus: Prometheus) => void)[] = [];
   #prometheus: Prometheus | undefined;
   #loading: Promise<Prometheus> | undefined;
@@ -61,9 +59,9 @@ export class Metrics {
   /** Call the returned function once at the round's end: how many changes it planned. */
   roundBegan(): (planned: number) => void {
     const began = performance.now();
-    if (this.#rounds++ === 0) this.#delay.enable();
+    if (this.#rounds++ === 0) this.#delay.begin();
     return (planned) => {
-      if (--this.#rounds === 0) this.#delay.disable();
+      if (--this.#rounds === 0) this.#delay.end();
       const seconds = (performance.now() - began) / 1000;
       this.#record((prometheus) => prometheus.round(seconds, planned));
     };
@@ -87,7 +85,7 @@ export class Metrics {
 
   /** Stops the timer of an unfinished round. */
   close(): void {
-    this.#delay.disable();
+    this.#delay.end();
   }
 
   #record(record: (prometheus: Prometheus) => void): void {
@@ -99,7 +97,7 @@ export class Metrics {
   async #load(): Promise<Prometheus> {
     this.#loading ??= (async () => {
       const { Prometheus } = await import('./prometheus.ts');
-      const loaded = new Prometheus(this.#options, this.#delay, DELAY_INTERVAL_MS);
+      const loaded = new Prometheus(this.#options, this.#delay.histogram, DELAY_INTERVAL_MS);
       for (const record of this.#waiting) record(loaded);
       this.#waiting = [];
       this.#prometheus = loaded;

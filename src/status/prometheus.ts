@@ -1,11 +1,10 @@
 // The metrics of metric-table.ts in prom-client. Loaded by metrics.ts only when somebody asks.
 import { readdir } from 'node:fs/promises';
-import type { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { RecordableHistogram } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { METRICS, type MetricName } from './metric-table.ts';
 import type { MetricsOptions, MetricsReading, SourceReading } from './metrics.ts';
 
-type DelayHistogram = ReturnType<typeof monitorEventLoopDelay>;
 type Name<Type extends string> = { [Key in MetricName]: (typeof METRICS)[Key]['type'] extends Type ? Key : never }[MetricName];
 type Label<Key extends MetricName> = (typeof METRICS)[Key]['labels'][number];
 
@@ -16,7 +15,7 @@ const OTHER_SOURCES = '(others)';
 export class Prometheus {
   readonly #registry = new Registry();
   readonly #gauges = new Map<string, Gauge>();
-  readonly #delay: DelayHistogram;
+  readonly #delay: RecordableHistogram;
   readonly #delayIntervalMs: number;
 
   readonly #rounds = this.#histogram('lockstep_reconcile_duration_seconds');
@@ -28,7 +27,7 @@ export class Prometheus {
     registers: [this.#registry],
   });
 
-  constructor(options: Pick<MetricsOptions, 'version' | 'startedAt'>, delay: DelayHistogram, delayIntervalMs: number) {
+  constructor(options: Pick<MetricsOptions, 'version' | 'startedAt'>, delay: RecordableHistogram, delayIntervalMs: number) {
     this.#delay = delay;
     this.#delayIntervalMs = delayIntervalMs;
     for (const [name, { type, help, labels }] of Object.entries(METRICS)) {
