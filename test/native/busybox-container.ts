@@ -18,7 +18,7 @@ import { join } from 'node:path';
 import { silentLog } from '../../src/core/log.ts';
 import { cgroupDir } from '../../src/core/names.ts';
 import { makePaths, type Paths } from '../../src/core/paths.ts';
-import { createLxcPort } from '../../src/host/lxc/lxc-port.ts';
+import { createLxcPort, type LxcPortOptions } from '../../src/host/lxc/lxc-port.ts';
 import type { LxcPort } from '../../src/host/ports/lxc.ts';
 
 /** Below every range lockstep gives out (they are taken from the top). */
@@ -63,7 +63,7 @@ export interface TestHost {
   /** Defines a container; `extra` are lines of LXC config. */
   define(name: string, extra?: readonly string[]): Promise<void>;
   /** A second daemon on the same state, after the first one's port is closed. */
-  reopen(): Promise<TestHost['port']>;
+  reopen(options?: Pick<LxcPortOptions, 'adoptedStartMs'>): Promise<TestHost['port']>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -120,7 +120,8 @@ export async function makeTestHost(prefix = 'tn'): Promise<TestHost> {
   mkdirSync(rootfs, { mode: 0o755 });
   makeRootfs(rootfs);
   chownSync(rootfs, FIRST_ID, FIRST_ID);
-  const open = (): Promise<TestHost['port']> => createLxcPort({ paths, prefix, log: silentLog });
+  const open = (options: Pick<LxcPortOptions, 'adoptedStartMs'> = {}): Promise<TestHost['port']> =>
+    createLxcPort({ paths, prefix, log: silentLog, ...options });
   let port = await open();
   const host: TestHost = {
     root,
@@ -131,9 +132,9 @@ export async function makeTestHost(prefix = 'tn'): Promise<TestHost> {
       return port;
     },
     define: (name, extra) => port.define(name, { config: busyboxConfig(host, name, extra), record: JSON.stringify({ name }) }),
-    async reopen() {
+    async reopen(options) {
       await port.close();
-      port = await open();
+      port = await open(options);
       return port;
     },
     async [Symbol.asyncDispose]() {

@@ -301,4 +301,28 @@ describe('containers', { skip: nativeProblem() ?? false, timeout: 120_000 }, () 
     await assert.rejects(host.port.undefine('up'), { code: 'LXC_FAILED' });
     assert.ok(existsSync(host.paths.instance('up')));
   });
+
+  test('a start that hangs is ended at its deadline, also by the next daemon, and the next one works', async () => {
+    await using own = await makeTestHost('tk');
+    const power = async (): Promise<string | undefined> => (await own.port.list()).get('stuck')?.power;
+    await own.define('stuck', ['lxc.hook.pre-start = /bin/sh -c "exec /bin/sleep 4"']);
+    const hangs = async (ms: number): Promise<void> => {
+      await assert.rejects(own.port.start('stuck', AbortSignal.timeout(ms)), { code: 'CANCELLED' });
+    };
+    await hangs(700);
+    assert.equal(await power(), 'Stopped');
+    assert.deepEqual(cgroupsOf(own.prefix, 'stuck'), []);
+    const given = new AbortController();
+    const start = own.port.start('stuck', given.signal);
+    await until('it starts', async () => (await power()) === 'Starting');
+    await sleep(200); // its monitor listens
+    given.abort();
+    await assert.rejects(start, { code: 'CANCELLED' });
+    assert.equal(await power(), 'Starting', 'only given up by us: it may still come up');
+    await own.reopen({ adoptedStartMs: 500 });
+    await until('the next daemon ends it', async () => (await power()) === 'Stopped');
+    await own.define('stuck');
+    const { initPid } = await own.port.start('stuck', signal);
+    assert.ok(alive(initPid));
+  });
 });

@@ -31,6 +31,8 @@ import { plugDevice, unplugDevice } from './plug.ts';
 
 /** A stop that takes longer is helped along: thaw and SIGKILL by pidfd, and at twice this time the monitor is killed. */
 const STOP_MS = 5_000;
+/** A start that an earlier daemon began and that is not up by then never will be. Those of our own have the deadline of their change. */
+const START_MS = 60_000;
 /** liblxc's log of one run; a guest that reboots for ever must not fill the disk. */
 const MAX_LOG_BYTES = 1024 * 1024;
 
@@ -38,6 +40,8 @@ export interface LxcPortOptions {
   readonly paths: Paths;
   readonly prefix: string;
   readonly log: Log;
+  /** Milliseconds a start found at the daemon's start may take. Default one minute. */
+  readonly adoptedStartMs?: number;
 }
 
 export async function createLxcPort(options: LxcPortOptions): Promise<LxcPort & { close(): Promise<void> }> {
@@ -50,6 +54,7 @@ export async function createLxcPort(options: LxcPortOptions): Promise<LxcPort & 
 class NativeLxcPort implements LxcPort {
   readonly #paths: Paths;
   readonly #log: Log;
+  readonly #adoptedStartMs: number;
   readonly #cgroups: Cgroups;
   readonly #helper: Helper;
   readonly #monitors: Monitors;
@@ -63,6 +68,7 @@ class NativeLxcPort implements LxcPort {
   constructor(options: LxcPortOptions, cgroups: Cgroups) {
     this.#paths = options.paths;
     this.#log = options.log;
+    this.#adoptedStartMs = options.adoptedStartMs ?? START_MS;
     this.#cgroups = cgroups;
     this.#helper = new Helper(options.log);
     this.#monitors = new Monitors(options.paths.instances, (name, what) => {
@@ -81,6 +87,9 @@ class NativeLxcPort implements LxcPort {
     for (const name of await this.#cgroups.names()) {
       // What is busy belongs to somebody alive, who will remove it.
       if (this.#monitors.get(name) === undefined && !this.#hasListener(name)) await this.#cgroups.remove(name, 0).catch(() => undefined);
+    }
+    for (const name of this.#monitors.names()) {
+      if (this.#monitors.get(name)?.phase === 'Starting') setTimeout(() => void this.#endStuck(name), this.#adoptedStartMs).unref();
     }
   }
 
@@ -190,11 +199,27 @@ class NativeLxcPort implements LxcPort {
         await this.#cleanUp(name).catch(() => undefined);
         throw new AppError(error.code, { ...error.detail, name }, { message: `Container "${name}" did not start: ${error.message}` });
       }
+      // Out of time, and not only given up by us: what is still starting would stand in the way of every later try.
+      if (signal.aborted && signal.reason instanceof Error && signal.reason.name === 'TimeoutError') await this.#endStuck(name);
       throw error;
     } finally {
       this.#starting.delete(name);
       this.#notify(name);
     }
+  }
+
+  /**
+   * Ends a monitor that is still starting. liblxc can wait without end when the process that was to become init is killed at the wrong
+   * moment; init, if there is one, has asked to die with its monitor.
+   */
+  async #endStuck(name: string): Promise<void> {
+    await this.#monitors.adopt(name, 1000);
+    const stuck = this.#monitors.get(name);
+    if (stuck?.phase !== 'Starting') return;
+    this.#log.warn({ name, monitor: stuck.monitorPid }, 'a container does not come up; its monitor is ended');
+    this.#monitors.signalMonitor(name, 9);
+    await Promise.race([this.#monitors.ended(name), sleep(STOP_MS, undefined, { ref: false })]);
+    await this.#cleanUp(name).catch(() => undefined);
   }
 
   async kill(name: string, signal: AbortSignal): Promise<void> {
