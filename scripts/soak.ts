@@ -156,7 +156,7 @@ function report(recovery: number): string[] {
   const lines = [
     `seed ${random.seed}, ${minutes} minutes, ${remote.commits} commits, ${lives} daemon lives, ${samples.length} samples`,
     [...counts]
-      .toSorted()
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
       .map(([what, times]) => `${what}: ${times}`)
       .join(', '),
     `converged ${recovery.toFixed(1)} s after the last mishap`,
@@ -210,7 +210,9 @@ try {
   stop.abort();
 }
 if (failure !== undefined && process.env['LOCKSTEP_SOAK_KEEP'] !== undefined) {
-  process.stderr.write(`${failure instanceof Error ? failure.stack : String(failure)}\nleft as it is: ${host.root} ${remoteRoot}\n`);
+  process.stderr.write(
+    `${failure instanceof Error ? failure.stack : JSON.stringify(failure)}\nleft as it is: ${host.root} ${remoteRoot}\n`,
+  );
   process.exit(1);
 }
 await host[Symbol.asyncDispose]();

@@ -14,7 +14,7 @@ export interface Victim {
   readonly host: TestHost;
   readonly random: Seeded;
   readonly remote: Remote;
-  names(): string[];
+  readonly names: () => string[];
 }
 
 /** Does it, and whatever ends it; false when there was nothing to do it to. */

@@ -53,8 +53,9 @@ export class Fleet {
       this.#members.delete(number);
       return `c${number} removed`;
     }
-    if (random.chance(0.4)) member.memory = random.pick(['64MiB', '80MiB', '96MiB']);
-    else if (random.chance(0.4)) member.state = random.pick(['Running', 'Running', 'Stopped', 'Frozen']);
+    const what = random.pick(['memory', 'state', 'nesting'] as const);
+    if (what === 'memory') member.memory = random.pick(['64MiB', '80MiB', '96MiB']);
+    else if (what === 'state') member.state = random.pick(['Running', 'Running', 'Stopped', 'Frozen']);
     else member.nesting = !member.nesting;
     return `c${number} changed`;
   }
