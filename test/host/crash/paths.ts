@@ -84,7 +84,13 @@ export const paths: readonly Path[] = [
     ['plain', web('state: Frozen')],
     ['nesting', web('state: Frozen, config: { security.nesting: "true" }')],
   ),
+  path(
+    'Instance, a new root in another pool',
+    ['fast', web('update: { recreate: Auto }, devices: { root: { type: disk, path: /, pool: fast } }')],
+    ['plain', web('update: { recreate: Auto }, devices: { root: { type: disk, path: /, pool: plain } }')],
+  ),
   deleteAndUndelete(),
+  purge(),
   path('Profile, live change of who uses it', ['small', profiled('limits.memory: 64MiB')], ['large', profiled('limits.memory: 96MiB')]),
   path(
     'Profile, restart of who uses it',
@@ -139,6 +145,33 @@ export function fileImage(host: TestHost, which: string): string {
     appendFileSync(file, Buffer.alloc(512 * (which.charCodeAt(0) - 96)));
   }
   return object('Image', 'copy', `{ source: { file: ${file} } }`);
+}
+
+/** Deleted data that is ended before its time. */
+function purge(): Path {
+  const ref = { kind: 'Instance', project: 'default', parent: '-', name: 'gone' };
+  return {
+    name: 'Instance, purge',
+    back: {
+      name: 'buried',
+      calm: true,
+      enter: async (host) => {
+        rmSync(join(host.manifests, 'row.yaml'), { force: true });
+        const made = await host.post('/v1/apply', { files: [{ path: 'gone.yaml', text: instance('gone') }] });
+        assert.ok(made.status < 300, made.body);
+        await host.waitReady();
+        const deleted = await host.delete('/v1/objects/Instance/default/-/gone');
+        assert.equal(deleted.status, 202, deleted.body);
+      },
+    },
+    there: {
+      name: 'purged',
+      enter: async (host) => {
+        const answer = await host.post('/v1/purge', { ref });
+        assert.equal(answer.status, 202, answer.body);
+      },
+    },
+  };
 }
 
 /** Made through the API, deleted by name, brought back with its data. */
