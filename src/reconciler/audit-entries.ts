@@ -29,11 +29,12 @@ export function changeEntry(
   const { verdict, summary, fields } = describe(plan, step);
   const source = desired?.source ?? tracked.row.source;
   const origin = desired?.document.origin;
-  const made = verdict === 'create' || verdict === 'delete' ? wholeSpec(tracked, plan, verdict, fingerprint) : [];
+  // A kind that tells nothing of what it makes or deletes.
+  const whole = fields.length === 0 && (verdict === 'create' || verdict === 'delete') ? wholeSpec(tracked, plan, verdict, fingerprint) : [];
   const detail: AuditDetail = {
     summary,
     outcome,
-    fields: [...fields.map(shortField), ...made],
+    fields: [...fields.map(shortField), ...whole],
     source,
     ...(desired === undefined ? {} : { revision: desired.revision }),
     ...(origin === undefined ? {} : { file: origin.file, line: origin.line }),

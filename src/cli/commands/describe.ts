@@ -56,6 +56,8 @@ async function printDescription(description: ObjectDescription, output: Output):
     section('Last error');
     pair(status.error.code, status.error.message);
     if (status.error.hint !== undefined) pair('next', status.error.hint);
+    if (status.error.change !== undefined) pair('change', status.error.change);
+    if (status.error.file !== undefined) pair('asked for in', `${status.error.file}:${status.error.line}`);
     pair('at', localTime(status.error.at));
   }
   if (Object.keys(status.details).length > 0) {
