@@ -47,6 +47,8 @@ constexpr uint32_t kDirectory = IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVE
 /** A control file of a cgroup: a write through its path. What the kernel itself changes there (IN_MODIFY) is not drift. */
 constexpr uint32_t kFile = IN_CLOSE_WRITE | IN_DONT_FOLLOW;
 
+constexpr uint64_t kGatherMs = 20;
+
 class FileWatch : public Napi::ObjectWrap<FileWatch> {
  public:
   /** new FileWatch(listener): listener(changes, lost); changes is [watch, name, watch, name, ...], name '' for what is watched itself. */
@@ -55,12 +57,15 @@ class FileWatch : public Napi::ObjectWrap<FileWatch> {
     if (fd_ < 0) throw toError(info.Env(), systemFailure("Files cannot be watched", errno));
     listener_ = Napi::Persistent(info[0].As<Napi::Function>());
     try {
-      poll_ = watchDescriptor(info.Env(), fd_, UV_READABLE, [](uv_poll_t* poll, int, int) { static_cast<FileWatch*>(poll->data)->drain(); },
-                              this);
+      poll_ = watchDescriptor(info.Env(), fd_, UV_READABLE, onReadable, this);
     } catch (...) {
       closeNow();
       throw;
     }
+    timer_ = new uv_timer_t;
+    uv_timer_init(poll_->loop, timer_);
+    timer_->data = this;
+    uv_unref(reinterpret_cast<uv_handle_t*>(timer_));
     Ref();
   }
 
@@ -75,7 +80,20 @@ class FileWatch : public Napi::ObjectWrap<FileWatch> {
  private:
   int fd_ = -1;
   uv_poll_t* poll_ = nullptr;
+  uv_timer_t* timer_ = nullptr;
   Napi::FunctionReference listener_;
+
+  /** A start of a container writes a dozen files: what comes within a moment is one wake-up. Idle, no timer runs. */
+  static void onReadable(uv_poll_t* poll, int, int) {
+    uv_poll_stop(poll);
+    uv_timer_start(static_cast<FileWatch*>(poll->data)->timer_, onGathered, kGatherMs, 0);
+  }
+
+  static void onGathered(uv_timer_t* timer) {
+    auto* self = static_cast<FileWatch*>(timer->data);
+    uv_poll_start(self->poll_, UV_READABLE, onReadable);
+    self->drain();
+  }
 
   /** add(path, 'directory' | 'file'): the watch's number; the same path again gives the same. Throws errno's code. */
   Napi::Value Add(const Napi::CallbackInfo& info) {
@@ -127,6 +145,9 @@ class FileWatch : public Napi::ObjectWrap<FileWatch> {
   void Close(const Napi::CallbackInfo&) {
     if (poll_ == nullptr) return;
     unwatchDescriptor(poll_);
+    uv_timer_stop(timer_);
+    uv_close(reinterpret_cast<uv_handle_t*>(timer_), [](uv_handle_t* handle) { delete reinterpret_cast<uv_timer_t*>(handle); });
+    timer_ = nullptr;
     closeNow();
     listener_.Reset();
     Unref();

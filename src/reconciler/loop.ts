@@ -225,7 +225,8 @@ export class Reconciler {
     const tracked = this.tracker.find(key);
     if (tracked === undefined) return;
     this.#dirty.add(tracked.key, cause);
-    this.#schedule();
+    // What happens to it while a run changes it is looked at once, when the run ends.
+    if (!tracked.running) this.#schedule();
   }
 
   lookAtKind(kind: KindName, cause?: Cause): void {

@@ -50,7 +50,7 @@ export interface NativeZygote {
   close(): void;
 }
 
-/** inotify: watches are numbers; what is waiting is told at once. Does not keep the event loop alive. */
+/** inotify: watches are numbers; what comes within 20 ms is told at once. Does not keep the event loop alive. */
 export interface NativeFileWatch {
   /** A directory's entries, or one control file of a cgroup. Throws with errno's name as code. */
   add(path: string, what: 'directory' | 'file'): number;
