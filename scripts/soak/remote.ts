@@ -16,6 +16,8 @@ export class Remote {
   readonly #bare: string;
   readonly #work: string;
   #away = false;
+  /** One thing after the other: git refuses two pushes at once. */
+  #last: Promise<unknown> = Promise.resolve();
   commits = 0;
 
   constructor(directory: string) {
@@ -36,28 +38,42 @@ export class Remote {
 
   /** Committed at once; seen when it can be pushed. */
   async commit(text: string, message: string): Promise<void> {
+    await this.#inTurn(async () => await this.#commit(text, message));
+  }
+
+  async goAway(): Promise<void> {
+    await this.#inTurn(async () => {
+      if (this.#away) return;
+      renameSync(this.#bare, `${this.#bare}.away`);
+      this.#away = true;
+    });
+  }
+
+  async comeBack(): Promise<void> {
+    await this.#inTurn(async () => {
+      if (!this.#away) return;
+      renameSync(`${this.#bare}.away`, this.#bare);
+      this.#away = false;
+      await this.#push();
+    });
+  }
+
+  async #inTurn(work: () => Promise<void>): Promise<void> {
+    const turn = this.#last.then(work);
+    this.#last = turn.catch(() => {});
+    await turn;
+  }
+
+  async #commit(text: string, message: string): Promise<void> {
     writeFileSync(join(this.#work, 'host/all.yaml'), text);
     await mustRun(['git', '-C', this.#work, 'add', '--all'], { env: AUTHOR });
     await mustRun(['git', '-C', this.#work, 'commit', '--quiet', '--allow-empty', '-m', message], { env: AUTHOR });
     this.commits++;
-    await this.push();
+    await this.#push();
   }
 
-  async push(): Promise<void> {
+  async #push(): Promise<void> {
     if (!this.#away) await mustRun(['git', '-C', this.#work, 'push', '--quiet', this.#bare, 'HEAD:main'], { env: AUTHOR });
-  }
-
-  async goAway(): Promise<void> {
-    if (this.#away) return;
-    renameSync(this.#bare, `${this.#bare}.away`);
-    this.#away = true;
-  }
-
-  async comeBack(): Promise<void> {
-    if (!this.#away) return;
-    renameSync(`${this.#bare}.away`, this.#bare);
-    this.#away = false;
-    await this.push();
   }
 
   async head(): Promise<string> {

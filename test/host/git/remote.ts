@@ -107,6 +107,10 @@ export interface HttpRemote {
   expect: string | undefined;
   /** Cuts the connection after so many bytes of an answer to a fetch. */
   cutAfterBytes: number | undefined;
+  /** Sends no more after so many bytes of an answer to a fetch, and keeps the connection. */
+  stallAfterBytes: number | undefined;
+  /** Answers that were stalled. */
+  stalled: number;
   close(): Promise<void>;
 }
 
@@ -120,6 +124,8 @@ export async function serveHttp(t: TestContext, bench: GitBench, tls?: { key: st
     intercept: undefined,
     expect: undefined,
     cutAfterBytes: undefined,
+    stallAfterBytes: undefined,
+    stalled: 0,
     close: async () => {
       const closing = server;
       server = undefined;
@@ -170,6 +176,12 @@ function backend(bench: GitBench, remote: HttpRemote, request: IncomingMessage, 
   let sent = 0;
   const send = (bytes: Buffer): void => {
     const limit = remote.cutAfterBytes;
+    const stall = remote.stallAfterBytes;
+    if (request.method === 'POST' && stall !== undefined && sent + bytes.length > stall) {
+      if (sent < stall) remote.stalled++;
+      sent = stall;
+      return;
+    }
     const isPack = request.method === 'POST' && limit !== undefined;
     if (isPack && sent + bytes.length > limit) {
       response.write(bytes.subarray(0, limit - sent), () => request.socket.destroy());
