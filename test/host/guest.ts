@@ -17,7 +17,7 @@ export function cgroupValue(host: TestHost, name: string, file: string): string 
 /** Process 1 of the instance, as the host numbers it; undefined while it does not run. */
 export function findInit(host: TestHost, name: string): number | undefined {
   for (const file of globSync(`/sys/fs/cgroup/{.,*}/${cgroupDir(host.prefix, name)}/payload/cgroup.procs`)) {
-    for (const pid of readFileSync(file, 'utf8').split('\n').filter(Boolean)) {
+    for (const pid of textOf(file).split('\n').filter(Boolean)) {
       const status = procFile(pid, 'status');
       // Executed already: before that it is still a copy of the helper.
       if (/^NSpid:\t\d+\t1$/m.test(status) && procFile(pid, 'cmdline').includes('init')) return Number(pid);
@@ -33,8 +33,13 @@ export function initPid(host: TestHost, name: string): number {
 }
 
 export function procFile(pid: number | string, file: string): string {
+  return textOf(`/proc/${pid}/${file}`);
+}
+
+/** Of a kernel's file that goes with its process or cgroup. */
+function textOf(path: string): string {
   try {
-    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+    return readFileSync(path, 'utf8');
   } catch {
     return ''; // ended meanwhile
   }
