@@ -12,7 +12,7 @@ import type { Cause } from '../core/cause.ts';
 import { errorText } from '../core/errors.ts';
 import type { EventSink } from '../core/events.ts';
 import type { Log } from '../core/log.ts';
-import { type KindName, type RefKey, refText } from '../core/ref.ts';
+import type { KindName, RefKey } from '../core/ref.ts';
 import { inSlices } from '../core/slices.ts';
 import type { CachedHostView } from '../host/view.ts';
 import type { KindTable } from '../kinds/kind.ts';
@@ -20,26 +20,26 @@ import type { ObjectRow } from '../state/ledger.ts';
 import { Alarm } from './alarm.ts';
 import { Consents } from './consents.ts';
 import { Deletions } from './deletions.ts';
-import { type Causes, Dirty } from './dirty.ts';
+import { Dirty } from './dirty.ts';
 import type { DesiredObject } from './desired.ts';
-import { type Basis, basisOf, type DriftMode } from './drift.ts';
-import { driftContexts, noteDrift, restoreRepairs } from './drift-record.ts';
-import { Draining, heldForShutdown } from './draining.ts';
+import type { Basis, DriftMode } from './drift.ts';
+import { driftContexts, restoreRepairs } from './drift-record.ts';
+import { Draining } from './draining.ts';
 import type { Executor } from './execute.ts';
 import { type FactsOptions, readFacts } from './facts.ts';
 import { recordExits } from './exits.ts';
 import { Intake } from './intake.ts';
 import { observe, observeAll } from './observe.ts';
 import { type BaseFacts, type ByKey, type ObjectPlan, plan, planInSlices, type PlanInput } from './plan.ts';
-import { appliedOf, forgetObject, forgetTombstone, isNewlyApplied, recordApplied, recordedFrom } from './recording.ts';
+import { appliedOf, forgetTombstone, recordedFrom } from './recording.ts';
 import type { ReconcilerMetrics } from './reconciler-metrics.ts';
 import { reportConditions } from './report-conditions.ts';
-import { holdBack } from './retry.ts';
 import { Rollouts } from './rollouts.ts';
 import { Runs } from './runs.ts';
+import { Settlement } from './settlement.ts';
 import type { SourceSet } from './source-set.ts';
 import { takeUpLedger } from './take-up.ts';
-import { dueCause, traceLook } from './trace.ts';
+import { dueCause } from './trace.ts';
 import { type Tracked, Tracker } from './tracker.ts';
 
 /**
@@ -85,6 +85,7 @@ export class Reconciler {
   readonly consents: Consents;
   readonly rollouts: Rollouts;
   readonly #deletions: Deletions;
+  readonly #settlement: Settlement;
   readonly #runs: Runs;
   readonly #alarm: Alarm<RoundKey>;
   readonly #draining: Draining;
@@ -113,7 +114,7 @@ export class Reconciler {
       ...options,
       tracker: this.tracker,
       look: (key, cause) => this.#dirty.add(key, cause),
-      conditionChanged: (tracked, now) => this.#reportCondition(tracked, now),
+      conditionChanged: (tracked, now) => reportConditions(tracked, now, options),
     });
     this.consents = new Consents(options.ledger, options.events);
     this.rollouts = new Rollouts(this.tracker, options.kinds);
@@ -125,6 +126,18 @@ export class Reconciler {
       }
     });
     this.#draining = new Draining(options.ledger.meta, options.facts.bootId);
+    this.#settlement = new Settlement({
+      ...options,
+      tracker: this.tracker,
+      basis: this.#basis,
+      consents: this.consents,
+      rollouts: this.rollouts,
+      deletions: this.#deletions,
+      dirty: this.#dirty,
+      alarm: this.#alarm,
+      draining: () => this.#draining.on,
+      desired: () => this.intake.desired.objects,
+    });
     this.#runs = new Runs({
       retentionMs: options.facts.retention.ms,
       halted: () => this.#draining.on,
@@ -140,7 +153,7 @@ export class Reconciler {
         options.view.newRound();
         return observe(options.kinds, options.view, tracked);
       },
-      purged: (tombstone) => this.#giveBack(tombstone.uid, forgetTombstone(options.ledger, tombstone)),
+      purged: (tombstone) => this.#settlement.giveBack(tombstone.uid, forgetTombstone(options.ledger, tombstone)),
       ended: (tracked) => {
         if (tracked.ref.kind !== 'Instance') options.view.drop();
         this.look(tracked.key, { event: 'ChangeEnded' });
@@ -343,7 +356,7 @@ export class Reconciler {
       await this.#observe(keys);
       const plans = await this.#planWithExits(await this.#planInput(keys));
       planned = plans.reduce((sum, one) => sum + one.steps.length, 0);
-      this.#settle(plans, taken);
+      this.#settlement.settle(plans, taken);
       await this.#launch(plans, observedAt);
     } catch (error) {
       this.#dirty.putBack(taken);
@@ -399,106 +412,6 @@ export class Reconciler {
     if (exited.length === 0) return plans;
     const again = new Map(plan({ ...input, keys: exited }).map((planned) => [planned.key, planned]));
     return plans.map((planned) => again.get(planned.key) ?? planned);
-  }
-
-  // --- after planning -----------------------------------------------------------------------------------------------
-
-  /** Takes over what was planned: readiness, conditions, gone objects, whom to look at next. */
-  #settle(plans: readonly ObjectPlan[], causes: ReadonlyMap<RefKey, Causes>): void {
-    const now = this.#o.clock.now();
-    const converged: { tracked: Tracked; planned: ObjectPlan; basis: string }[] = [];
-    this.#forgetRows(
-      plans.filter(({ gone }) => gone).map(({ key }) => this.tracker.objects.get(key)!.row),
-      now,
-    );
-    for (const planned of plans) {
-      const tracked = this.tracker.objects.get(planned.key)!;
-      if (planned.gone) {
-        this.#forget(tracked);
-        continue;
-      }
-      const wasReady = tracked.readiness?.ready === true;
-      tracked.plan = this.#draining.on ? heldForShutdown(planned) : holdBack(tracked, planned, now);
-      tracked.trace = traceLook(tracked.trace, tracked.plan, { at: now, causes: causes.get(planned.key) ?? [] });
-      if (!this.#draining.on) noteDrift(tracked, planned, now, this.#o.events);
-      tracked.recorded = { ...planned.recorded, firstLookSinceBoot: false };
-      tracked.readiness = planned.readiness;
-      this.consents.settle(tracked, planned, now);
-      if (planned.readiness !== undefined) {
-        tracked.failures = 0;
-        tracked.error = undefined;
-        tracked.retry = undefined;
-        tracked.nextRetry = undefined;
-        const basis = basisOf(planned.desired!, this.intake.desired.objects, this.#basis);
-        const settled = tracked.drift.basis === basis && !isNewlyApplied(tracked.row, planned.desired!);
-        if (planned.readiness.ready && !(settled && tracked.recorded.tombstone === undefined)) converged.push({ tracked, planned, basis });
-      }
-      for (const next of this.rollouts.settle(tracked, now)) this.#dirty.add(next, { event: 'TurnCame', about: refText(tracked.ref) });
-      if (tracked.plan.againAt !== undefined) this.#alarm.set(tracked.key, tracked.plan.againAt);
-      if (planned.unknown?.retry === 'backoff') this.#alarm.set(tracked.key, now + ROUND_RETRY_MS);
-      if (wasReady === (planned.readiness?.ready === true)) continue;
-      const cause: Cause = { event: wasReady ? 'NeedLost' : 'NeedReady', about: refText(tracked.ref) };
-      for (const user of this.tracker.dependants(tracked.key)) this.#dirty.add(user, cause);
-    }
-    this.#recordApplied(converged);
-    for (const planned of plans) {
-      const tracked = this.tracker.objects.get(planned.key);
-      if (tracked !== undefined) this.#reportCondition(tracked, now);
-    }
-  }
-
-  #recordApplied(converged: readonly { tracked: Tracked; planned: ObjectPlan; basis: string }[]): void {
-    if (converged.length === 0) return;
-    const { ledger } = this.#o;
-    ledger.note(() => {
-      for (const { tracked, planned, basis } of converged) {
-        const redacted = planned.kind.redact(planned.desired!.spec, this.#o.fingerprint);
-        tracked.row =
-          recordApplied(ledger, tracked.row, planned.desired!, redacted, { known: tracked.drift.basis, now: basis }) ?? tracked.row;
-        if (!planned.desired!.kept) tracked.drift.settle(basis);
-        if (tracked.recorded.tombstone === undefined) continue;
-        const { tombstone, ...recorded } = tracked.recorded;
-        ledger.tombstones.remove(tombstone.pool, tombstone.name);
-        tracked.recorded = recorded;
-      }
-    });
-  }
-
-  #reportCondition(tracked: Tracked, now: number): void {
-    reportConditions(tracked, now, this.#o);
-  }
-
-  /** One commit for all that went together. */
-  #forgetRows(rows: readonly ObjectRow[], now: number): void {
-    const { ledger } = this.#o;
-    if (rows.length === 0) return;
-    ledger.transaction(() => {
-      for (const { uid } of rows) forgetObject(ledger, uid);
-      this.#deletions.gone(
-        rows.map(({ source }) => source),
-        now,
-      );
-    });
-  }
-
-  #forget(tracked: Tracked): void {
-    const { ledger, events } = this.#o;
-    const { uid } = tracked.row;
-    const buried = ledger.tombstones.of(uid).length > 0;
-    this.consents.forget(uid);
-    for (const next of this.rollouts.forget(tracked.key)) this.#dirty.add(next, { event: 'TurnCame', about: refText(tracked.ref) });
-    if (!buried) this.#giveBack(uid, tracked.recorded.allocations);
-    for (const need of tracked.needs) this.#dirty.add(need, { event: 'UserDeleted', about: refText(tracked.ref) });
-    this.#alarm.delete(tracked.key);
-    this.tracker.remove(tracked);
-    events.emit({ type: 'change', severity: 'info', ref: tracked.ref, reason: 'Deleted', message: `${refText(tracked.ref)} is deleted.` });
-  }
-
-  #giveBack(uid: string, allocations: ReadonlyMap<string, string>): void {
-    const { released, log } = this.#o;
-    for (const [what, value] of allocations) {
-      released?.(what, value, uid).catch((error: unknown) => log.warn({ error: errorText(error), what, value }, 'claim not given back'));
-    }
   }
 
   async #launch(plans: readonly ObjectPlan[], observedAt: number): Promise<void> {

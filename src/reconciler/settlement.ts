@@ -1,0 +1,148 @@
+// After planning: takes over what a round has found out. Readiness and conditions, what is recorded as applied, objects that are gone, and whom
+// to look at next because of that.
+import type { Cause } from '../core/cause.ts';
+import type { Clock } from '../core/clock.ts';
+import { errorText } from '../core/errors.ts';
+import type { EventSink } from '../core/events.ts';
+import type { Log } from '../core/log.ts';
+import { type RefKey, refText } from '../core/ref.ts';
+import type { Ledger, ObjectRow } from '../state/ledger.ts';
+import type { Alarm } from './alarm.ts';
+import type { Consents } from './consents.ts';
+import type { Deletions } from './deletions.ts';
+import type { DesiredObject } from './desired.ts';
+import type { Causes, Dirty } from './dirty.ts';
+import { heldForShutdown } from './draining.ts';
+import { type Basis, basisOf } from './drift.ts';
+import { noteDrift } from './drift-record.ts';
+import type { ObjectPlan } from './plan.ts';
+import { forgetObject, isNewlyApplied, recordApplied } from './recording.ts';
+import { type ConditionReports, reportConditions } from './report-conditions.ts';
+import { holdBack } from './retry.ts';
+import type { Rollouts } from './rollouts.ts';
+import { traceLook } from './trace.ts';
+import type { Tracked, Tracker } from './tracker.ts';
+
+/** What could not be read is looked at again. */
+const UNREADABLE_RETRY_MS = 5000;
+
+export interface SettlementOptions extends ConditionReports {
+  readonly ledger: Ledger;
+  readonly clock: Clock;
+  readonly events: EventSink;
+  readonly log: Log;
+  readonly fingerprint: (secret: string) => string;
+  readonly released?: (what: string, value: string, uid: string) => Promise<void>;
+  readonly tracker: Tracker;
+  readonly basis: Basis;
+  readonly consents: Consents;
+  readonly rollouts: Rollouts;
+  readonly deletions: Deletions;
+  readonly dirty: Dirty;
+  readonly alarm: Pick<Alarm<RefKey>, 'set' | 'delete'>;
+  draining(): boolean;
+  desired(): ReadonlyMap<RefKey, DesiredObject>;
+}
+
+export class Settlement {
+  readonly #o: SettlementOptions;
+
+  constructor(options: SettlementOptions) {
+    this.#o = options;
+  }
+
+  /** Takes over what was planned: readiness, conditions, gone objects, whom to look at next. */
+  settle(plans: readonly ObjectPlan[], causes: ReadonlyMap<RefKey, Causes>): void {
+    const now = this.#o.clock.now();
+    const converged: { tracked: Tracked; planned: ObjectPlan; basis: string }[] = [];
+    this.#forgetRows(
+      plans.filter(({ gone }) => gone).map(({ key }) => this.#o.tracker.objects.get(key)!.row),
+      now,
+    );
+    for (const planned of plans) {
+      const tracked = this.#o.tracker.objects.get(planned.key)!;
+      if (planned.gone) {
+        this.#forget(tracked);
+        continue;
+      }
+      const wasReady = tracked.readiness?.ready === true;
+      tracked.plan = this.#o.draining() ? heldForShutdown(planned) : holdBack(tracked, planned, now);
+      tracked.trace = traceLook(tracked.trace, tracked.plan, { at: now, causes: causes.get(planned.key) ?? [] });
+      if (!this.#o.draining()) noteDrift(tracked, planned, now, this.#o.events);
+      tracked.recorded = { ...planned.recorded, firstLookSinceBoot: false };
+      tracked.readiness = planned.readiness;
+      this.#o.consents.settle(tracked, planned, now);
+      if (planned.readiness !== undefined) {
+        tracked.failures = 0;
+        tracked.error = undefined;
+        tracked.retry = undefined;
+        tracked.nextRetry = undefined;
+        const basis = basisOf(planned.desired!, this.#o.desired(), this.#o.basis);
+        const settled = tracked.drift.basis === basis && !isNewlyApplied(tracked.row, planned.desired!);
+        if (planned.readiness.ready && !(settled && tracked.recorded.tombstone === undefined)) converged.push({ tracked, planned, basis });
+      }
+      for (const next of this.#o.rollouts.settle(tracked, now)) this.#o.dirty.add(next, { event: 'TurnCame', about: refText(tracked.ref) });
+      if (tracked.plan.againAt !== undefined) this.#o.alarm.set(tracked.key, tracked.plan.againAt);
+      if (planned.unknown?.retry === 'backoff') this.#o.alarm.set(tracked.key, now + UNREADABLE_RETRY_MS);
+      if (wasReady === (planned.readiness?.ready === true)) continue;
+      const cause: Cause = { event: wasReady ? 'NeedLost' : 'NeedReady', about: refText(tracked.ref) };
+      for (const user of this.#o.tracker.dependants(tracked.key)) this.#o.dirty.add(user, cause);
+    }
+    this.#recordApplied(converged);
+    for (const planned of plans) {
+      const tracked = this.#o.tracker.objects.get(planned.key);
+      if (tracked !== undefined) reportConditions(tracked, now, this.#o);
+    }
+  }
+
+  #recordApplied(converged: readonly { tracked: Tracked; planned: ObjectPlan; basis: string }[]): void {
+    if (converged.length === 0) return;
+    const { ledger } = this.#o;
+    ledger.note(() => {
+      for (const { tracked, planned, basis } of converged) {
+        const redacted = planned.kind.redact(planned.desired!.spec, this.#o.fingerprint);
+        tracked.row =
+          recordApplied(ledger, tracked.row, planned.desired!, redacted, { known: tracked.drift.basis, now: basis }) ?? tracked.row;
+        if (!planned.desired!.kept) tracked.drift.settle(basis);
+        if (tracked.recorded.tombstone === undefined) continue;
+        const { tombstone, ...recorded } = tracked.recorded;
+        ledger.tombstones.remove(tombstone.pool, tombstone.name);
+        tracked.recorded = recorded;
+      }
+    });
+  }
+
+  /** One commit for all that went together. */
+  #forgetRows(rows: readonly ObjectRow[], now: number): void {
+    const { ledger } = this.#o;
+    if (rows.length === 0) return;
+    ledger.transaction(() => {
+      for (const { uid } of rows) forgetObject(ledger, uid);
+      this.#o.deletions.gone(
+        rows.map(({ source }) => source),
+        now,
+      );
+    });
+  }
+
+  #forget(tracked: Tracked): void {
+    const { ledger, events } = this.#o;
+    const { uid } = tracked.row;
+    const buried = ledger.tombstones.of(uid).length > 0;
+    this.#o.consents.forget(uid);
+    for (const next of this.#o.rollouts.forget(tracked.key)) this.#o.dirty.add(next, { event: 'TurnCame', about: refText(tracked.ref) });
+    if (!buried) this.giveBack(uid, tracked.recorded.allocations);
+    for (const need of tracked.needs) this.#o.dirty.add(need, { event: 'UserDeleted', about: refText(tracked.ref) });
+    this.#o.alarm.delete(tracked.key);
+    this.#o.tracker.remove(tracked);
+    events.emit({ type: 'change', severity: 'info', ref: tracked.ref, reason: 'Deleted', message: `${refText(tracked.ref)} is deleted.` });
+  }
+
+  /** What an object had allocated is free again. */
+  giveBack(uid: string, allocations: ReadonlyMap<string, string>): void {
+    const { released, log } = this.#o;
+    for (const [what, value] of allocations) {
+      released?.(what, value, uid).catch((error: unknown) => log.warn({ error: errorText(error), what, value }, 'claim not given back'));
+    }
+  }
+}
