@@ -137,6 +137,11 @@ test(
     await host.eventually('a part of it is sent', () => remote.stalled > 0);
     await host.kill9();
     await asked;
+    remote.stallAfterBytes = undefined;
+    remote.intercept = (_request, response) => {
+      response.writeHead(503).end();
+      return true;
+    };
     const before = new Set(gits());
     await host.start();
     assert.deepEqual(
@@ -145,7 +150,7 @@ test(
       'what the killed one left is ended',
     );
     await host.eventually('the last good commit is used', async () => (await host.status()).sources[0]?.revision === good);
-    remote.stallAfterBytes = undefined;
+    remote.intercept = undefined;
     await host.eventually('the push is taken up', async () => {
       await host.sync();
       return (await host.status()).sources[0]?.revision === pushed;
