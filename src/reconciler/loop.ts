@@ -243,7 +243,7 @@ export class Reconciler {
   }
 
   lookAtKind(kind: KindName, cause?: Cause): void {
-    for (const tracked of this.tracker.objects.values()) if (tracked.ref.kind === kind) this.look(tracked.key, cause);
+    for (const tracked of this.tracker.ofKind(kind)) this.look(tracked.key, cause);
   }
 
   /** Read the sources again (`name`: only this one); what they say differently is planned. */

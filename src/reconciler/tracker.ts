@@ -3,7 +3,7 @@
 import { type AppError, type ErrorCode, errorText } from '../core/errors.ts';
 import type { Condition, ConditionType, ObjectStatus, StatusError } from '../core/object-status.ts';
 import type { Reason } from '../core/reasons.ts';
-import { type RefKey, type ResourceRef, refKey } from '../core/ref.ts';
+import { type KindName, type RefKey, type ResourceRef, refKey } from '../core/ref.ts';
 import type { KindTable, Observed, Readiness, Recorded } from '../kinds/kind.ts';
 import type { Problem } from '../schemas/problem.ts';
 import type { ObjectRow } from '../state/ledger.ts';
@@ -58,6 +58,7 @@ export class Tracker {
   /** The current revision of each source that could be read. */
   revisions: ReadonlyMap<string, string> = new Map();
   readonly #dependants = new Map<RefKey, Set<RefKey>>();
+  readonly #byKind = new Map<KindName, Set<Tracked>>();
   /** How many objects a source has. */
   readonly #owned = new Map<string, number>();
   readonly #formerNames = new Map<RefKey, Tracked>();
@@ -95,6 +96,7 @@ export class Tracker {
     this.objects.set(key, tracked);
     if (recorded.renamedFrom !== undefined) this.#formerNames.set(refKey(recorded.renamedFrom), tracked);
     this.undeclared.add(tracked);
+    this.#byKind.set(row.ref.kind, this.ofKind(row.ref.kind).add(tracked));
     this.#count(row.source, 1);
     this.setNeeds(tracked, needs);
     return tracked;
@@ -134,6 +136,10 @@ export class Tracker {
     return tracked !== undefined && this.objects.get(tracked.key) === tracked ? tracked : undefined;
   }
 
+  ofKind(kind: KindName): Set<Tracked> {
+    return this.#byKind.get(kind) ?? new Set();
+  }
+
   /** How many objects the source has, those to be deleted included. */
   owned(source: string): number {
     return this.#owned.get(source) ?? 0;
@@ -161,6 +167,7 @@ export class Tracker {
     this.setNeeds(tracked, []);
     this.objects.delete(tracked.key);
     this.undeclared.delete(tracked);
+    this.ofKind(tracked.ref.kind).delete(tracked);
     this.#count(tracked.row.source, -1);
   }
 

@@ -1,8 +1,9 @@
 // A container's directory under another name. What is written in it (paths, host name, cgroup) is made anew by whoever renames it.
-import { lstat, open, rename, unlink } from 'node:fs/promises';
+import { open, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AppError, isErrno, toAppError } from '../../core/errors.ts';
+import { AppError, toAppError } from '../../core/errors.ts';
 import type { Paths } from '../../core/paths.ts';
+import { pathExists } from '../path-exists.ts';
 import { checkName } from './files.ts';
 
 /** In one step. Done already is fine. */
@@ -10,8 +11,8 @@ export async function renameContainer(paths: Paths, name: string, to: string): P
   checkName(name);
   checkName(to);
   try {
-    if (await isThere(paths.instance(to))) {
-      if (!(await isThere(paths.instance(name)))) return;
+    if (await pathExists(paths.instance(to))) {
+      if (!(await pathExists(paths.instance(name)))) return;
       throw new AppError('CONFLICT', { name, to }, { message: `Container "${name}" cannot become "${to}": there is one of that name.` });
     }
     await rename(paths.instance(name), paths.instance(to));
@@ -22,14 +23,4 @@ export async function renameContainer(paths: Paths, name: string, to: string): P
   }
   // liblxc's lock file of the former name.
   await unlink(join('/run/lxc/lock', paths.instances, `.${name}`)).catch(() => undefined);
-}
-
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await lstat(path);
-    return true;
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return false;
-    throw error;
-  }
 }

@@ -1,8 +1,9 @@
 // An image is unpacked once per pool; containers are copies or snapshots of that volume. One unpacking per image and pool at a time,
 // under a temporary name until everything is on disk, so that a crash leaves nothing that looks whole.
-import { lstat, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { AppError, isErrno } from '../../core/errors.ts';
+import { pathExists } from '../path-exists.ts';
 import { mustRun } from '../run/run.ts';
 import type { OpenPool } from './open-pool.ts';
 import { FACTS_LINK, readFacts, writeFacts } from './volume-facts.ts';
@@ -12,16 +13,6 @@ import { TEMPORARY_PREFIX, volumePath } from './volume-layout.ts';
 export type UnpackImage = (fingerprint: string, rootfs: string, signal: AbortSignal) => Promise<void>;
 
 const SYNC_TIMEOUT_MS = 5 * 60_000;
-
-export async function pathExists(path: string): Promise<boolean> {
-  try {
-    await lstat(path);
-    return true;
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return false;
-    throw error;
-  }
-}
 
 export class ImageVolumes {
   readonly #unpack: UnpackImage;
