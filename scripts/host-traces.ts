@@ -76,7 +76,10 @@ function processes(scope: TraceScope): Processes {
     if (!Number.isInteger(pid) || ownFamily.has(pid)) continue;
     const what = role(pid, scope);
     if (what !== undefined) known.push({ pid, what });
-    else if (isStray(pid, scope)) strays.push(commandLine(pid).join(' '));
+    // What a living daemon has at work ends with its work.
+    else if (isStray(pid, scope) && ![...ancestors(pid)].some((above) => role(above, scope) === 'daemon')) {
+      strays.push(commandLine(pid).join(' '));
+    }
   }
   return { known, strays };
 }

@@ -79,14 +79,16 @@ describe('kill -9 of what works for the daemon', { skip: needsRoot }, () => {
   }
 
   test('the helper, while commands run', { timeout: 120_000 * slowness }, async (t) => {
+    const random = seeded(seedFromEnvironment());
+    t.diagnostic(`LOCKSTEP_SEED=${random.seed}`);
     const bench = await CrashBench.open(t);
     const { host } = bench;
     host.write('a.yaml', base(host.prefix) + instance('web', 'devices: { root: { type: disk, path: /, pool: plain } }'));
     await bench.start();
     await bench.settled('the instance');
     const before = await bench.check('the instance');
-    for (const afterMs of [0, 5, 20, 60, 150]) {
-      const command = host.lockstep('exec', 'web', '--', 'sh', '-c', 'sleep 2; exit 7');
+    for (const afterMs of [0, 20, 150]) {
+      const command = host.lockstep('exec', 'web', '--', 'sh', '-c', 'sleep 1; exit 7');
       await host.eventually(
         'the command is asked for',
         async () => (await pidsOf(host, /^guest of web$/)).some((pid) => /sleep/.test(procFile(pid, 'cmdline'))),
@@ -99,8 +101,9 @@ describe('kill -9 of what works for the daemon', { skip: needsRoot }, () => {
       assert.equal((await host.lockstep('exec', 'web', '--', 'true')).code, 0, 'and the next one works');
     }
     // Killed before or while it enters the container: an error, or it ran.
-    for (let afterMs = 150; afterMs < 400; afterMs += 10) {
-      const command = host.lockstep('exec', 'web', '--', 'sleep', '1');
+    for (let tries = 0; tries < KILLS; tries++) {
+      const afterMs = random.between(150, 400);
+      const command = host.lockstep('exec', 'web', '--', 'sleep', '0.3');
       await sleep(afterMs);
       for (const pid of await pidsOf(host, /^helper /)) kill(pid);
       const { code, stderr } = await command;

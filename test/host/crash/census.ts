@@ -25,6 +25,8 @@ export async function takeCensus(host: TestHost): Promise<Census> {
     .filter((line) => !/^claim .*\/\d+$/.test(line) && !line.startsWith('process guest '))
     // Made by the first start, and kept.
     .filter((line) => !/^cgroup .*\.lockstep$/.test(line))
+    // What a guest makes in its own, and liblxc for the commands it runs there, goes with it.
+    .filter((line) => !/^cgroup .*\/payload\/./.test(line))
     .map((line) => (veth.test(line) ? 'link of an instance' : line.startsWith('loop ') ? 'loop device' : line))
     // Half a claim.
     .map((line) => (line.startsWith('claim ') && !basename(line).startsWith('prefix-') ? `${line} (?)` : line));
@@ -46,8 +48,19 @@ export function checkLedger(host: TestHost, census: Census): void {
   const ledger = new DatabaseSync(host.paths.ledger, { readOnly: true });
   try {
     const rows = (sql: string): Record<string, unknown>[] => ledger.prepare(sql).all();
-    const buried = rows('SELECT pool, name FROM tombstone').map(({ pool, name }) => `${String(pool)}/${String(name)}`);
-    assert.deepEqual(census.tombstones.toSorted(), buried.toSorted(), 'volumes kept for undelete, on disk and in the ledger');
+    const recorded = rows('SELECT pool, name, why FROM tombstone').map(({ pool, name, why }) => ({
+      path: `${String(pool)}/${String(name)}`,
+      why,
+    }));
+    const known = new Set(recorded.map(({ path }) => path));
+    assert.deepEqual(
+      census.tombstones.filter((path) => !known.has(path)),
+      [],
+      'volumes kept for undelete that the ledger does not know',
+    );
+    // A former root's tombstone is written down right before it is made; one that was not made before a kill is forgotten when it expires.
+    const lost = recorded.filter(({ path, why }) => why !== 'replaced' && !census.tombstones.includes(path));
+    assert.deepEqual(lost, [], 'volumes kept for undelete that are not there');
     const ranges = rows("SELECT value FROM allocation WHERE what = 'idrange'");
     assert.equal(census.claims, ranges.length, 'claimed id ranges, on the host and in the ledger');
     const owners = new Set(
