@@ -84,7 +84,11 @@ function holds(change: InstanceChange, now: Observed<InstanceActual>): boolean {
 const LONG_MS = 15 * 60_000;
 const START_MS = 60_000;
 
+/** It takes milliseconds; liblxc asks the v1 freezer again and again without end, and another try may find it willing. */
+const FREEZE_MS = 20_000;
+
 function deadlineMs(change: InstanceChange): number {
+  if (change.do === 'freeze' || change.do === 'unfreeze') return FREEZE_MS;
   if (change.do === 'create' || change.do === 'delete' || change.do === 'undo') return LONG_MS;
   return START_MS;
 }

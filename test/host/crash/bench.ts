@@ -10,7 +10,8 @@ import type { PlanReport } from '../../../src/reconciler/control.ts';
 import { slowness, startHost, type TestHost } from '../harness.ts';
 import { type Census, checkLedger, takeCensus } from './census.ts';
 
-const SETTLE_MS = 60_000;
+/** More than a deadline and the back-off behind it: what hangs once is tried again. */
+const SETTLE_MS = 120_000;
 /** Monitors and control groups go a moment after the object is gone. */
 const LINGER_MS = 5000;
 

@@ -89,6 +89,7 @@ export const paths: readonly Path[] = [
     ['fast', web('update: { recreate: Auto }, devices: { root: { type: disk, path: /, pool: fast } }')],
     ['plain', web('update: { recreate: Auto }, devices: { root: { type: disk, path: /, pool: plain } }')],
   ),
+  path('Instance, renamed', ['web', renamed('web', 'site')], ['site', renamed('site', 'web')]),
   deleteAndUndelete(),
   purge(),
   path('Profile, live change of who uses it', ['small', profiled('limits.memory: 64MiB')], ['large', profiled('limits.memory: 96MiB')]),
@@ -145,6 +146,11 @@ export function fileImage(host: TestHost, which: string): string {
     appendFileSync(file, Buffer.alloc(512 * (which.charCodeAt(0) - 96)));
   }
   return object('Image', 'copy', `{ source: { file: ${file} } }`);
+}
+
+/** The former name stays in the manifest, as it does in people's repositories. */
+function renamed(name: string, former: string): string {
+  return object('Instance', name, '{ image: busybox }', `, renamedFrom: ${former}`);
 }
 
 /** Deleted data that is ended before its time. */
