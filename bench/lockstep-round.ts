@@ -62,7 +62,10 @@ export async function lockstepRound(host: TestHost, count: number): Promise<Lock
   const text = instances(count);
   const begun = performance.now();
   host.write('b.yaml', text);
-  await allRunning(cgroups, names);
+  await allRunning(cgroups, names).catch(async (error: unknown) => {
+    for (const { ref, summary } of (await host.status()).objects) console.error(`${ref.kind} ${ref.name}: ${summary}`);
+    throw error;
+  });
   const launchMs = performance.now() - begun;
   await host.eventually('all are Ready', async () => {
     const { objects, settled } = await host.status();
