@@ -17,10 +17,6 @@ const RSS_MIB = 120;
 const MONITOR_MIB = 0.5;
 
 console.log(`${COUNT} running instances, ${SECONDS} s; ${machine()}`);
-let cpu: number;
-let switches: number;
-let rss: number;
-let monitors: number[];
 {
   await using host = new TestHost({ env: { LOCKSTEP_LOG: 'info' } });
   await startFleet(host, COUNT);
@@ -33,24 +29,24 @@ let monitors: number[];
   const before = reading();
   await sleep(SECONDS * 1000);
   const after = reading();
-  cpu = ((after.cpu - before.cpu) / SECONDS) * 100;
-  switches = (after.switches - before.switches) / SECONDS;
-  rss = statusMiB(host.daemonPid, 'VmRSS');
+  const cpu = ((after.cpu - before.cpu) / SECONDS) * 100;
+  const switches = (after.switches - before.switches) / SECONDS;
+  const rss = statusMiB(host.daemonPid, 'VmRSS');
   line('resident memory of the helper', pssMiB(ours[1]!), 'MiB (PSS)');
-  monitors = checkRunning(host, fleetNames(COUNT)).map((init) => pssMiB(parentOf(init)));
+  const monitors = checkRunning(host, fleetNames(COUNT)).map((init) => pssMiB(parentOf(init)));
+  line('CPU of the daemon and its helper', cpu, '% of a core', `at most ${CPU_PERCENT}`);
+  line('voluntary context switches', switches, 'a second', `under ${SWITCHES}`);
+  line('resident memory of the daemon', rss, 'MiB', `at most ${RSS_MIB}`);
+  line('memory of a monitor, largest', Math.max(...monitors), 'MiB (PSS)', `at most ${MONITOR_MIB}`);
+  line(
+    'memory of all monitors',
+    monitors.reduce((sum, one) => sum + one, 0),
+    'MiB (PSS)',
+  );
+  verdict({
+    'P5 CPU': cpu <= CPU_PERCENT,
+    'P5 wake-ups': switches < SWITCHES,
+    'P5 memory of the daemon': rss <= RSS_MIB,
+    'P5 memory of the monitors': Math.max(...monitors) <= MONITOR_MIB,
+  });
 }
-line('CPU of the daemon and its helper', cpu, '% of a core', `at most ${CPU_PERCENT}`);
-line('voluntary context switches', switches, 'a second', `under ${SWITCHES}`);
-line('resident memory of the daemon', rss, 'MiB', `at most ${RSS_MIB}`);
-line('memory of a monitor, largest', Math.max(...monitors), 'MiB (PSS)', `at most ${MONITOR_MIB}`);
-line(
-  'memory of all monitors',
-  monitors.reduce((sum, one) => sum + one, 0),
-  'MiB (PSS)',
-);
-verdict({
-  'P5 CPU': cpu <= CPU_PERCENT,
-  'P5 wake-ups': switches < SWITCHES,
-  'P5 memory of the daemon': rss <= RSS_MIB,
-  'P5 memory of the monitors': Math.max(...monitors) <= MONITOR_MIB,
-});

@@ -4,6 +4,7 @@
 // As root: node bench/lxd.ts [count] [launch] [delete]
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { importBusybox } from '../scripts/compare-lxd/busybox-image.ts';
 import { type LxdPeer, startPeer } from '../scripts/compare-lxd/peer.ts';
 import { LXD } from '../scripts/compare-lxd/program.ts';
@@ -17,6 +18,7 @@ const LAUNCH = Number(process.argv[3] ?? 8);
 const DELETE = Number(process.argv[4] ?? 10);
 const WIDTHS = [2, 8, 16];
 const LIMIT_MS = 300_000;
+const SETTLE_MS = 5000;
 
 interface LxdRound {
   readonly width: number;
@@ -71,7 +73,10 @@ let version: string;
   await prepare(host);
   // Taken in turn, so that both meet the same state of the machine.
   for (const width of WIDTHS) {
+    // The kernel takes network namespaces and subvolumes apart after both sides have said that they are done.
+    await sleep(SETTLE_MS);
     ours.push(await lockstepRound(host, COUNT));
+    await sleep(SETTLE_MS);
     lxd.push(await lxdRound(peer, width));
   }
 }
