@@ -82,6 +82,7 @@ export class IdClaims {
    * directories that are gone, as long as no process runs under such ids. When in doubt a claim stays.
    */
   sweep(known: (uid: string) => boolean): readonly number[] {
+    this.#sweepHalfWritten();
     const stale = this.list().filter((claim) => {
       if (claim.stateDir === undefined || claim.uid === undefined) return false;
       return claim.stateDir === this.#stateDir ? !known(claim.uid) : isGone(claim.stateDir);
@@ -91,6 +92,15 @@ export class IdClaims {
     const removed = stale.map((claim) => claim.first).filter((first) => !used(first));
     for (const first of removed) rmSync(this.#path(first), { force: true });
     return removed;
+  }
+
+  /** Claims that a killed daemon had written aside and not yet linked. */
+  #sweepHalfWritten(): void {
+    for (const name of readdirSync(this.#directory)) {
+      const writer = /^\.new-(\d+)-\d+$/.exec(name)?.[1];
+      if (writer !== undefined && writer !== String(process.pid) && isGone(`/proc/${writer}`))
+        rmSync(join(this.#directory, name), { force: true });
+    }
   }
 
   #path(first: number): string {

@@ -302,6 +302,17 @@ describe('containers', { skip: nativeProblem() ?? false, timeout: 120_000 }, () 
     assert.ok(existsSync(host.paths.instance('up')));
   });
 
+  test('a frozen container whose monitor was killed is ended, and can be started again', async () => {
+    await using own = await makeTestHost('tj');
+    await own.define('left');
+    const first = await own.port.start('left', signal);
+    await own.port.freeze('left', signal);
+    process.kill(first.monitorPid, 'SIGKILL');
+    await until('nothing of it is left', () => !alive(first.initPid) && cgroupsOf(own.prefix, 'left').length === 0);
+    const second = await own.port.start('left', signal);
+    assert.ok(alive(second.initPid));
+  });
+
   test('a start that hangs is ended at its deadline, also by the next daemon, and the next one works', async () => {
     await using own = await makeTestHost('tk');
     const power = async (): Promise<string | undefined> => (await own.port.list()).get('stuck')?.power;

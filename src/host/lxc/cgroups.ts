@@ -145,6 +145,26 @@ export class Cgroups {
     }
   }
 
+  /**
+   * Ends what is left in a container without a monitor. A monitor that was killed takes its init with it (PR_SET_PDEATHSIG), but not while
+   * that is frozen: there SIGKILL waits for the thaw, and the groups stay busy for ever.
+   */
+  async endRest(name: string): Promise<void> {
+    const freezer = this.freezerFile(name);
+    if (freezer === undefined) return;
+    const procs = await readFile(join(dirname(freezer), 'cgroup.procs'), 'utf8').catch(() => '');
+    const pids = procs.split('\n').filter(Boolean).map(Number);
+    if (pids.length === 0) return;
+    for (const pid of pids) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch (error) {
+        if (!isErrno(error, 'ESRCH')) throw error;
+      }
+    }
+    await this.thaw(name);
+  }
+
   /** Names that have a directory in any hierarchy. */
   async names(): Promise<Set<string>> {
     const found = new Set<string>();

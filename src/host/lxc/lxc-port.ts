@@ -385,7 +385,10 @@ class NativeLxcPort implements LxcPort {
   async #cleanUp(name: string): Promise<void> {
     const running = this.#cleanups.get(name);
     if (running) return running;
-    const work = this.#cgroups.remove(name).finally(() => this.#cleanups.delete(name));
+    const work = this.#cgroups
+      .endRest(name)
+      .then(() => this.#cgroups.remove(name))
+      .finally(() => this.#cleanups.delete(name));
     this.#cleanups.set(name, work);
     return work;
   }

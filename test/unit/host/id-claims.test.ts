@@ -96,3 +96,12 @@ test('a stale claim stays while processes run under its ids', (t) => {
     [],
   );
 });
+
+test('a claim that was written aside and never linked goes with its writer', (t) => {
+  const { directory, one } = setUp(t);
+  // Above pid_max: of nobody who lives.
+  writeFileSync(join(directory, `.new-4194305-${FIRST}`), '{}');
+  writeFileSync(join(directory, `.new-${process.ppid}-${FIRST}`), '{}');
+  one.sweep(() => true);
+  assert.deepEqual(readdirSync(directory), [`.new-${process.ppid}-${FIRST}`]);
+});
