@@ -148,19 +148,35 @@ async function checkHost(): Promise<void> {
   });
 }
 
-function report(recovery: number): string[] {
+function steadySamples(): { last: Sample[]; steady: Sample[] } {
   const last = samples.filter((sample) => sample.life === lives && sample.age > WARM_SECONDS);
   const steady = last.length > 10 ? last : samples.filter((sample) => sample.life === lives);
+  return { last, steady };
+}
+
+function rssOf(part: readonly Sample[]): number {
+  return mean(part.map((sample) => sample.rssMiB));
+}
+
+function checkMemory(): void {
+  const { last } = steadySamples();
+  if (last.length <= 10) return;
+  const growth = rssOf(last.slice(-5)) / rssOf(last.slice(0, 5)) - 1;
+  assert.ok(growth < MAX_GROWTH, `memory grew by ${(growth * 100).toFixed(1)} % in the daemon's last life`);
+}
+
+/** `recovery`: seconds; NaN when it did not end converged. */
+function figures(recovery: number): string[] {
+  const { steady } = steadySamples();
   const [first, end] = [steady.slice(0, 5), steady.slice(-5)];
-  const rss = (part: readonly Sample[]): number => mean(part.map((sample) => sample.rssMiB));
-  const lines = [
+  return [
     `seed ${random.seed}, ${minutes} minutes, ${remote.commits} commits, ${lives} daemon lives, ${samples.length} samples`,
     [...counts]
       .toSorted(([a], [b]) => (a < b ? -1 : 1))
       .map(([what, times]) => `${what}: ${times}`)
       .join(', '),
-    `converged ${recovery.toFixed(1)} s after the last mishap`,
-    `memory of the last life (${steady.length} samples): ${rss(first).toFixed(1)} MiB at first, ${rss(end).toFixed(1)} MiB at the end, ` +
+    Number.isNaN(recovery) ? 'NOT converged' : `converged ${recovery.toFixed(1)} s after the last mishap`,
+    `memory of the last life (${steady.length} samples): ${rssOf(first).toFixed(1)} MiB at first, ${rssOf(end).toFixed(1)} MiB at the end, ` +
       `slope ${slopePerHour(steady, (sample) => sample.rssMiB).toFixed(2)} MiB/h`,
     `open files: ${first.at(0)?.fds} at first, ${end.at(-1)?.fds} at the end, most ${Math.max(...steady.map((sample) => sample.fds))}, ` +
       `slope ${slopePerHour(steady, (sample) => sample.fds).toFixed(2)}/h; threads ${end.at(-1)?.threads}`,
@@ -181,9 +197,6 @@ function report(recovery: number): string[] {
         0.99,
       ).toFixed(1)} ms`,
   ];
-  const growth = rss(end) / rss(first) - 1;
-  assert.ok(last.length <= 10 || growth < MAX_GROWTH, `memory grew by ${(growth * 100).toFixed(1)} %\n${lines.join('\n')}`);
-  return lines;
 }
 
 let failure: unknown;
@@ -203,9 +216,12 @@ try {
   say('the chaos is over');
   const recovery = await recover();
   await checkHost();
-  for (const line of report(recovery)) say(line);
+  for (const line of figures(recovery)) say(line);
+  checkMemory();
 } catch (error) {
   failure = error;
+  // What was measured is worth as much when it did not end well.
+  for (const line of figures(Number.NaN)) say(line);
 } finally {
   stop.abort();
 }
