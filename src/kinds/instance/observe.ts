@@ -47,9 +47,10 @@ async function read(view: HostView, name: string, recorded: Recorded | undefined
   if (container === undefined) return { is: 'present', actual: { ...NOTHING, ...named, volume } };
   const uid = recorded?.uid ?? record?.uid;
   const dhcp = hasNics(record, started, applied) ? await view.dhcp() : undefined;
+  const knobs = await readKnobs(view, runsAs, container, record, started);
   const actual: InstanceActual = {
     ...named,
-    power: container.power,
+    power: knobs === 'gone' ? 'Stopping' : container.power,
     initPid: container.initPid,
     monitorPid: container.monitorPid,
     owner: ownerOf(container),
@@ -59,9 +60,9 @@ async function read(view: HostView, name: string, recorded: Recorded | undefined
     started,
     exit: container.exit,
     volume,
-    lostNics: await readLostNics(view, container, started),
+    lostNics: knobs === 'gone' ? [] : await readLostNics(view, container, started),
     hostPaths: record === undefined || record.hostPaths.length === 0 ? new Map() : await view.hostPaths(record.hostPaths),
-    knobs: await readKnobs(view, runsAs, container, record, started),
+    knobs: knobs === 'gone' ? new Map() : knobs,
     dhcpHosts: dhcp === undefined || uid === undefined ? undefined : staticLeases(uid, dhcp),
     addresses: dhcp === undefined || uid === undefined ? [] : addressesOf(uid, record, dhcp),
   };
@@ -134,15 +135,21 @@ async function readLostNics(view: HostView, container: ContainerReading, started
   return nics.filter((_, at) => there[at] !== true).map(([device]) => device);
 }
 
+/**
+ * `gone`: it has ended since it was listed. The kernel removes the whole control group of what has ended, so a running container never lacks
+ * every file that its limits were written to at its start.
+ */
 async function readKnobs(
   view: HostView,
   name: string,
   container: ContainerReading,
   ...records: readonly (InstanceRecord | undefined)[]
-): Promise<ReadonlyMap<string, string>> {
+): Promise<ReadonlyMap<string, string> | 'gone'> {
   if (container.power !== 'Running' && container.power !== 'Frozen') return new Map();
   const files = new Set(records.flatMap((record) => Object.keys(record?.knobs ?? {})));
-  return files.size === 0 ? new Map() : view.cgroupValues(name, [...files]);
+  if (files.size === 0) return new Map();
+  const values = await view.cgroupValues(name, [...files]);
+  return values.size === 0 ? 'gone' : values;
 }
 
 function addressesOf(uid: string, record: InstanceRecord | undefined, dhcp: ReadonlyMap<string, DhcpReading>): string[] {

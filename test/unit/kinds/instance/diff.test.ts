@@ -166,6 +166,14 @@ describe('limits of a running instance', () => {
     assert.equal((await bench.actual()).knobs.get('memory.limit_in_bytes'), '67108864');
   });
 
+  it('are not written to one that ended while it was looked at', async () => {
+    const bench = await running('  config: { limits.memory: 64MiB }');
+    // Its control group is gone before its monitor has told of its end.
+    bench.lxc.facts.monitors.get(NAME)!.cgroup.clear();
+    assert.equal((await bench.actual()).power, 'Stopping');
+    assert.deepEqual(await bench.plan(), []);
+  });
+
   it('are lifted when they are not declared any more', async () => {
     const bench = await running('  config: { limits.memory: 64MiB }');
     bench.declare('');
