@@ -94,6 +94,7 @@ export class ReconcilerControl implements Control {
     const { reconciler, ledger, kinds } = this.#o;
     const tracked = this.#tracked(ref);
     const desired = tracked.desired;
+    reconciler.writeOutcomes();
     return {
       status: reconciler.tracker.status(tracked),
       document: redactDocument(tracked.row.document, this.#o.fingerprint),
@@ -127,6 +128,7 @@ export class ReconcilerControl implements Control {
 
   async #preview(files: readonly SourceFile[] | undefined, source: string, replace: boolean): ReturnType<typeof preview> {
     const { reconciler, host, kinds, ledger, fingerprint } = this.#o;
+    reconciler.writeOutcomes();
     return await preview({
       reconciler,
       host,

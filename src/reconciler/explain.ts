@@ -63,6 +63,7 @@ export class Explainer implements Explain {
 
   why(ref: ResourceRef): Why {
     const { tracker } = this.#o.reconciler;
+    this.#o.reconciler.writeOutcomes();
     const tracked = tracker.objects.get(refKey(ref));
     if (tracked === undefined) return this.#gone(ref);
     const { links, cut } = chainOf(tracker, tracked);
@@ -84,12 +85,14 @@ export class Explainer implements Explain {
   }
 
   history(ref: ResourceRef, limit: number): readonly HistoryRun[] {
+    this.#o.reconciler.writeOutcomes();
     const runs = historyOf(this.#o.ledger.intents.historyOf(refKey(ref), limit * ROWS_PER_RUN), limit);
     if (runs.length === 0 && !this.#o.reconciler.tracker.objects.has(refKey(ref))) throw unknownObject(ref);
     return runs;
   }
 
   audit({ limit, ...query }: AuditQuery): AuditPage {
+    this.#o.reconciler.writeOutcomes();
     const entries = this.#o.ledger.audit.page({ ...query, limit: limit + 1 });
     const page = entries.slice(0, limit).map(({ detail, ...entry }) => ({ ...entry, detail: parseAuditDetail(detail) }));
     return { entries: page, ...(entries.length > limit ? { next: page.at(-1)!.seq } : {}) };

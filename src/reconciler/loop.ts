@@ -228,6 +228,11 @@ export class Reconciler {
     this.#wake();
   }
 
+  /** Whoever reads the ledger's history next finds in it what has ended by now. */
+  writeOutcomes(): void {
+    this.#runs.writeOutcomes();
+  }
+
   /** An object whose row was put back into the ledger (undelete) is tracked again. */
   takeUp(row: ObjectRow): void {
     this.#dirty.add(this.tracker.add(row, recordedFrom(row, this.#o.ledger, false), []).key, { event: 'Undeleted' });

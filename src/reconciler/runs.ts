@@ -96,6 +96,15 @@ export class Runs {
     return { now: this.#o.clock.now(), retentionMs: this.#o.retentionMs };
   }
 
+  /** As `flush`, for whoever reads them next: what cannot be written now is written with what comes later, or observed again. */
+  writeOutcomes(): void {
+    try {
+      this.flush();
+    } catch (error) {
+      this.#o.log.error({ error: errorText(error) }, 'outcomes were not written');
+    }
+  }
+
   /** Writes the outcomes and audit entries that wait. */
   flush(): void {
     clearTimeout(this.#flushTimer);
@@ -162,13 +171,7 @@ export class Runs {
 
   #close(id: number, outcome: string): void {
     this.#closing.push({ id, outcome, at: this.#o.clock.now() });
-    this.#flushTimer ??= setTimeout(() => {
-      try {
-        this.flush();
-      } catch (error) {
-        this.#o.log.error({ error: errorText(error) }, 'outcomes were not written');
-      }
-    }, FLUSH_MS);
+    this.#flushTimer ??= setTimeout(() => this.writeOutcomes(), FLUSH_MS);
   }
 
   #stepEnded(tracked: Tracked, plan: ObjectPlan, index: number, intent: number, outcome: StepOutcome): void {

@@ -1,6 +1,7 @@
 // The dnsmasq of one network: started, adopted after a daemon restart, told of hosts by a file and a signal, restarted only when its
 // command line, its program or its bridge is another one.
-import { mkdir, readFile, rm, stat, truncate } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, rmdir, stat, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
 import { AppError, toAppError } from '../../../core/errors.ts';
 import { hashOf } from '../../../core/hash.ts';
 import type { DhcpHost, DhcpReading, DhcpSpec } from '../../ports/network.ts';
@@ -59,8 +60,8 @@ export class DhcpServer {
     if ((await readFile(this.#files.names, 'utf8').catch(() => '')) !== renderNames(this.#hosts)) this.#stamps = 'another';
     this.#record = parseRecord(await readFile(this.#files.record, 'utf8').catch(() => ''));
     if (this.#record !== undefined) await this.#adopt(this.#record);
-    // All of it was removed but the directory.
-    await this.#tidy();
+    // All of it was removed but the directory, with what a killed daemon left half-written there: nobody else writes yet.
+    await this.#tidy((name) => name.startsWith('dnsmasq.') || name.endsWith('.new'));
   }
 
   /** True while there is anything of this network's DHCP server on the host. */
@@ -252,11 +253,12 @@ export class DhcpServer {
     return (await Promise.all(stamps)).join(' ');
   }
 
-  /** Removes the directory when nothing of this network is in it any more. */
-  async #tidy(): Promise<void> {
+  /** Removes what is left of its files, and the directory when nothing else of this network is in it. */
+  async #tidy(isLeft = (name: string): boolean => name.startsWith('dnsmasq.')): Promise<void> {
     if (this.exists) return;
-    // With whatever a crash left half-written in it.
-    await rm(this.#files.directory, { recursive: true, force: true });
+    const names = await readdir(this.#files.directory).catch(() => []);
+    for (const name of names.filter(isLeft)) await rm(join(this.#files.directory, name), { force: true });
+    await rmdir(this.#files.directory).catch(() => {});
   }
 
   async #inTurn(work: () => Promise<void>): Promise<void> {
