@@ -109,14 +109,15 @@ export class Runs {
   flush(): void {
     clearTimeout(this.#flushTimer);
     this.#flushTimer = undefined;
-    const closing = this.#closing.splice(0);
-    const audit = this.#audit.splice(0);
-    if (closing.length === 0 && audit.length === 0) return;
+    if (this.#closing.length === 0 && this.#audit.length === 0) return;
     const { ledger } = this.#o;
     ledger.note(() => {
-      for (const { id, outcome, at } of closing) ledger.intents.close(id, outcome, at);
-      for (const entry of audit) ledger.audit.add(entry);
+      for (const { id, outcome, at } of this.#closing) ledger.intents.close(id, outcome, at);
+      for (const entry of this.#audit) ledger.audit.add(entry);
     });
+    // Only now: what a full disk has kept from being written is written with what comes later.
+    this.#closing.length = 0;
+    this.#audit.length = 0;
   }
 
   #begin(tracked: Tracked, plan: ObjectPlan, intents: readonly number[], observedAt: number): void {

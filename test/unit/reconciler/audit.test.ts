@@ -108,3 +108,16 @@ test('what was begun before a crash is in the log as interrupted, once', async (
     [['source:dir@r9', 'setValue', FAST, [{ field: 'value', to: 'x' }]]],
   );
 });
+
+test('what cannot be written now (a full disk) is in the log later', async (t) => {
+  const engine = await started({ 'a.yaml': instance('web') + POOL + IMAGE });
+  await engine.until(() => engine.ready(WEB));
+  const full = t.mock.method(engine.ledger, 'note', () => {
+    throw new AppError('DISK_FULL', {}, { message: 'No space is left.' });
+  });
+  engine.reconciler.writeOutcomes();
+  full.mock.restore();
+  engine.reconciler.writeOutcomes();
+  assert.ok(full.mock.callCount() > 0, 'there was something to be written');
+  assert.ok(entries(engine).some((entry) => entry.ref === WEB && entry.action === 'create'));
+});
