@@ -5,6 +5,7 @@ import type { Host } from './ports/host.ts';
 import type { ContainerReading } from './ports/lxc.ts';
 import type { PoolTarget, VolumeReading } from './ports/storage.ts';
 import type { HostView, ViewFamily } from './ports/view.ts';
+import { SecondLook } from './second-look.ts';
 
 /** Kept across rounds: nftables tells of every change, and reading the table costs a process. */
 const KEPT: ReadonlySet<ViewFamily> = new Set<ViewFamily>(['firewall']);
@@ -28,13 +29,25 @@ export class CachedHostView implements HostView {
   readonly #readings = new Map<string, Reading>();
   readonly #containers: Gather<ContainerReading>;
   readonly #links: Gather<true>;
+  readonly #secondLook: Readonly<Record<'containers' | 'links' | 'linksByName' | 'firewall' | 'images', SecondLook>>;
   /** By pool. */
   readonly #volumes = new Map<string, Gather<VolumeReading>>();
 
   constructor(host: Host) {
     this.#host = host;
-    this.#containers = new Gather((names) => host.lxc.list(names));
-    this.#links = new Gather(async (names) => new Map([...(await host.network.presentLinks(names))].map((name) => [name, true])));
+    const { lxc, network, images } = host;
+    this.#secondLook = {
+      containers: new SecondLook('containers', (names) => lxc.traces(names)),
+      links: new SecondLook('links', (names) => network.presentLinks(names)),
+      linksByName: new SecondLook('links', async () => new Set((await network.links()).links.keys())),
+      firewall: new SecondLook('nftables rules', (bridges) => network.presentRules(bridges)),
+      images: new SecondLook('images', (fingerprints) => images.present(fingerprints)),
+    };
+    const { containers, linksByName } = this.#secondLook;
+    this.#containers = new Gather((asked) => containers.some(asked, (names) => lxc.list(names)));
+    this.#links = new Gather((asked) =>
+      linksByName.some(asked, async (names) => new Map([...(await network.presentLinks(names))].map((name) => [name, true]))),
+    );
   }
 
   newRound(): void {
@@ -60,7 +73,12 @@ export class CachedHostView implements HostView {
   }
 
   containers(): ReturnType<HostView['containers']> {
-    return this.#cached('containers', 'containers', () => this.#host.lxc.list());
+    return this.#cached('containers', 'containers', () =>
+      this.#secondLook.containers.all(
+        () => this.#host.lxc.list(),
+        (found) => found,
+      ),
+    );
   }
 
   container(name: string): ReturnType<HostView['container']> {
@@ -72,7 +90,12 @@ export class CachedHostView implements HostView {
   }
 
   links(): ReturnType<HostView['links']> {
-    return this.#cached('links', 'links', () => this.#host.network.links());
+    return this.#cached('links', 'links', () =>
+      this.#secondLook.links.all(
+        () => this.#host.network.links(),
+        (found) => found.links,
+      ),
+    );
   }
 
   async hasLink(name: string): Promise<boolean> {
@@ -80,7 +103,12 @@ export class CachedHostView implements HostView {
   }
 
   firewall(): ReturnType<HostView['firewall']> {
-    return this.#cached('firewall', 'firewall', () => this.#host.network.firewall());
+    return this.#cached('firewall', 'firewall', () =>
+      this.#secondLook.firewall.all(
+        () => this.#host.network.firewall(),
+        (found) => found.networks,
+      ),
+    );
   }
 
   forwarding(): ReturnType<HostView['forwarding']> {
@@ -136,6 +164,11 @@ export class CachedHostView implements HostView {
   }
 
   images(): ReturnType<HostView['images']> {
-    return this.#cached('images', 'images', () => this.#host.images.list());
+    return this.#cached('images', 'images', () =>
+      this.#secondLook.images.all(
+        () => this.#host.images.list(),
+        (found) => found,
+      ),
+    );
   }
 }

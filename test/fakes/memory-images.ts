@@ -31,6 +31,11 @@ export class MemoryImages implements ImagePort {
     return new Map(this.faults.get('list') === 'empty' ? [] : this.facts.images);
   }
 
+  async present(fingerprints: readonly string[]): Promise<ReadonlySet<string>> {
+    await this.#called('present');
+    return new Set(fingerprints.filter((fingerprint) => this.facts.images.has(fingerprint)));
+  }
+
   async create(
     source: ImageSource,
     sourceHash: string,

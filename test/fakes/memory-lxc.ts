@@ -149,6 +149,11 @@ export class MemoryLxc implements LxcPort {
     return readings;
   }
 
+  async traces(names: readonly string[]): Promise<ReadonlySet<string>> {
+    await this.#called('traces');
+    return new Set(names.filter((name) => this.facts.directories.has(name) || this.facts.monitors.has(name)));
+  }
+
   async cgroupValues(name: string, files: readonly string[]): Promise<ReadonlyMap<string, string>> {
     await this.#called('cgroupValues', name);
     const cgroup = this.facts.monitors.get(name)?.cgroup;

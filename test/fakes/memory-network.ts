@@ -178,6 +178,11 @@ export class MemoryNetwork implements NetworkPort {
     return { networks, conflicts: this.facts.conflicts.filter(({ bridge }) => networks.has(bridge)) };
   }
 
+  async presentRules(bridges: readonly string[]): Promise<ReadonlySet<string>> {
+    await this.#fault('presentRules');
+    return new Set(bridges.filter((bridge) => this.facts.rules.has(bridge)));
+  }
+
   onFirewallChange(listener: (writer: string | undefined) => void): () => void {
     this.#firewallListeners.add(listener);
     return () => this.#firewallListeners.delete(listener);

@@ -1,12 +1,19 @@
 // Listings that are not complete are errors, never absence: directories that are not what they were, output that is cut.
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { silentLog } from '../../src/core/log.ts';
 import { makePaths, type Paths } from '../../src/core/paths.ts';
 import { createLxcPort } from '../../src/host/lxc/lxc-port.ts';
+import { commandSocket } from '../../src/host/lxc/monitor-sockets.ts';
+import { dnsmasqFiles } from '../../src/host/network/dnsmasq/arguments.ts';
+import { renderHosts } from '../../src/host/network/dnsmasq/hosts-file.ts';
+import { readForwarding } from '../../src/host/network/forwarding.ts';
+import { createNetworkPort } from '../../src/host/network/network-port.ts';
 import { makeStateDir } from '../../src/host/state-dir.ts';
 import { ImageStore } from '../../src/host/images/image-store.ts';
 import { createStoragePort } from '../../src/host/storage/storage-port.ts';
@@ -43,6 +50,61 @@ test('containers are not gone because their directory is, nor half-made because 
   await assert.rejects(lxc.list(['web']), { code: 'HOST_UNREADABLE' });
   renameSync(`${paths.instances}.away`, paths.instances);
   assert.deepEqual([...(await lxc.list()).keys()], ['web']);
+  assert.deepEqual([...(await lxc.traces(['db', 'web']))], ['web']);
+});
+
+test('a container without its directory has left traces as long as its monitor listens', { skip: needsRoot }, async (t) => {
+  const paths = stateDir(t);
+  makeStateDir(paths);
+  const lxc = await createLxcPort({ paths, prefix: 'tt', log: silentLog });
+  t.after(() => lxc.close());
+  assert.deepEqual([...(await lxc.traces(['web']))], []);
+  const socket = createServer().listen(`\0${commandSocket(paths.instances, 'web')}`);
+  await once(socket, 'listening');
+  assert.deepEqual([...(await lxc.traces(['web', 'db']))], ['web']);
+  socket.close();
+  await once(socket, 'close');
+  assert.deepEqual([...(await lxc.traces(['web', 'db']))], []);
+});
+
+test('forwarding is not off because its setting reads as nothing', async (t) => {
+  const paths = stateDir(t);
+  const files = { ipv4: join(paths.stateDir, 'ip_forward'), ipv6: join(paths.stateDir, 'forwarding') };
+  await assert.rejects(readForwarding(files), { code: 'HOST_UNREADABLE' });
+  for (const text of ['', '\n', 'on\n']) {
+    writeFileSync(files.ipv4, text);
+    await assert.rejects(readForwarding(files), { code: 'HOST_UNREADABLE' });
+  }
+  writeFileSync(files.ipv4, '0\n');
+  assert.deepEqual(await readForwarding(files), { ipv4: false, ipv6: false }, 'a kernel without IPv6');
+  writeFileSync(files.ipv4, '1\n');
+  writeFileSync(files.ipv6, '2\n');
+  assert.deepEqual(await readForwarding(files), { ipv4: true, ipv6: true });
+  assert.equal(typeof (await readForwarding()).ipv4, 'boolean', 'of this host');
+});
+
+test('DHCP servers are not gone because a file of theirs cannot be read, and are known once it can', { skip: needsRoot }, async (t) => {
+  const paths = stateDir(t);
+  makeStateDir(paths);
+  const directory = paths.network('tt-lan');
+  mkdirSync(directory, { recursive: true });
+  const { hosts, record } = dnsmasqFiles(directory);
+  writeFileSync(
+    hosts,
+    renderHosts(new Map([['uid.eth0', { hwaddr: '02:00:00:00:00:01', address: '10.9.9.9', hostname: 'web' }]]), { withNames: true }),
+  );
+  for (const file of [record, hosts]) {
+    // A directory in its place: there, and not to be read as a file.
+    const text = existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+    rmSync(file, { force: true });
+    mkdirSync(file);
+    const network = await createNetworkPort({ paths, prefix: 'tt', log: silentLog });
+    await assert.rejects(network.dhcp(), { code: 'HOST_UNREADABLE' });
+    rmSync(file, { recursive: true });
+    if (text !== undefined) writeFileSync(file, text);
+    assert.deepEqual([...((await network.dhcp()).get('tt-lan')?.hosts.keys() ?? [])], ['uid.eth0']);
+    await network.close();
+  }
 });
 
 test('pools are not gone because the state directory is empty now', async (t) => {
@@ -83,7 +145,9 @@ test('images are not gone because their directory is, and one that cannot be rea
   assert.equal((await store.list()).size, 0, 'before the first image');
   mkdirSync(join(paths.images, 'a'.repeat(64)), { recursive: true });
   assert.equal((await store.list()).size, 0);
+  assert.deepEqual([...(await store.present(['a'.repeat(64), 'b'.repeat(64)]))], []);
   writeFileSync(join(paths.images, 'a'.repeat(64), 'image.json'), '{"version": 1, "fingerprint": "aaa');
+  assert.deepEqual([...(await store.present(['a'.repeat(64), 'b'.repeat(64)]))], ['a'.repeat(64)]);
   await assert.rejects(store.list(), { code: 'HOST_UNREADABLE' });
   renameSync(paths.images, `${paths.images}.away`);
   await assert.rejects(store.list(), { code: 'HOST_UNREADABLE' });

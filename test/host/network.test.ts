@@ -351,8 +351,10 @@ describe('the network of a real host', { skip }, () => {
       assert.deepEqual(await state(), { specHash: hashOf(firewallSpec()) });
     }
     assert.equal(sorted(await ruleTexts()), sorted(before));
+    assert.deepEqual([...(await port.presentRules([`${box.prefix}-none`, other, box.bridge]))], [other, box.bridge]);
     await mustRun(['nft', 'delete', 'table', ...table]);
     assert.equal(await state(), undefined);
+    assert.deepEqual([...(await port.presentRules([other, box.bridge]))], []);
   });
 
   test('clearing one network leaves the other; a second clear is fine', async () => {

@@ -59,6 +59,7 @@ export function createImagePort({ paths, log }: ImagePortOptions): ImagePort {
 
   return {
     list: async () => await store.list(),
+    present: async (fingerprints) => await store.present(fingerprints),
     create: async (source, sourceHash, holder, progress, signal) => {
       const image = await makeOnce(source, sourceHash, progress, signal);
       return await store.hold(image.fingerprint, holder, sourceHash, Date.now());

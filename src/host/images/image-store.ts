@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { AppError, isErrno } from '../../core/errors.ts';
 import { sha256Hex } from '../../core/hash.ts';
 import type { ImageReading } from '../ports/images.ts';
+import { pathExists } from '../path-exists.ts';
 import { mustRun } from '../run/run.ts';
-import { type ImageRecord, readRecord, toReading, writeRecord } from './image-record.ts';
+import { type ImageRecord, readRecord, RECORD_FILE, toReading, writeRecord } from './image-record.ts';
 
 const SYNC_TIMEOUT_MS = 5 * 60_000;
 const FINGERPRINT = /^[0-9a-f]{64}$/;
@@ -46,6 +47,12 @@ export class ImageStore {
       if (record?.fingerprint === name) images.set(name, toReading(record));
     }
     return images;
+  }
+
+  /** Those whose record is there, readable or not. */
+  async present(fingerprints: readonly string[]): Promise<ReadonlySet<string>> {
+    const there = await Promise.all(fingerprints.map((fingerprint) => pathExists(join(this.directory(fingerprint), RECORD_FILE))));
+    return new Set(fingerprints.filter((_, at) => there[at]));
   }
 
   async #names(): Promise<string[]> {

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { Paths } from '../../core/paths.ts';
+import { pathExists } from '../path-exists.ts';
 import type { ExecProcess, ExecRequest, LxcPort, Plugged, StartReply } from '../ports/lxc.ts';
 import { loadNative, type NativeContainer } from './binding.ts';
 import { CgroupWatch } from './cgroup-watch.ts';
@@ -106,6 +107,11 @@ class NativeLxcPort implements LxcPort {
       if (power === 'Running' || power === 'Frozen') this.#watch?.watch(name, [this.#cgroups.freezerControl(name)]);
     }
     return listed;
+  }
+
+  async traces(names: readonly string[]): Promise<ReadonlySet<string>> {
+    const directories = await Promise.all(names.map((name) => pathExists(this.#paths.instance(name))));
+    return new Set(names.filter((name, at) => directories[at] === true || this.#hasListener(name)));
   }
 
   onChange(listener: (name: string) => void): () => void {

@@ -32,6 +32,7 @@ export async function createNetworkPort({ paths, prefix, log }: NetworkOptions):
     deleteLink: (name) => links.delete(name),
 
     firewall: () => firewall.read(),
+    presentRules: (bridges) => firewall.present(bridges),
     onFirewallChange: (listener) => firewall.onChange(listener),
     setFirewall: (spec) => firewall.set(spec),
     clearFirewall: (bridge) => firewall.clear(bridge),

@@ -35,6 +35,8 @@ export interface ImageReading {
 export interface ImagePort {
   /** Complete listing by fingerprint. Throws when an image's record cannot be read. */
   list(): Promise<ReadonlyMap<string, ImageReading>>;
+  /** Those of these fingerprints whose record is there, looked for one by one: whether what `list` lacks is really not there. */
+  present(fingerprints: readonly string[]): Promise<ReadonlySet<string>>;
   /**
    * Builds or imports, and makes `holder` (an Image object's uid) hold the result from now on. An image with this source hash that
    * is already there is only held, not made again. Progress: text and 0..1.

@@ -109,6 +109,8 @@ export interface LxcPort {
    * What has not changed since it was last listed may be the same object. `names`: of these only; one that is then missing is not there.
    */
   list(names?: readonly string[]): Promise<ReadonlyMap<string, ContainerReading>>;
+  /** Those of these that have a directory or a monitor, found in another way than by `list`: whether what that lacks is really not there. */
+  traces(names: readonly string[]): Promise<ReadonlySet<string>>;
   /** Values of cgroup files of a running container, by file name (`memory.max`, `pids.max`); files that do not exist are left out. */
   cgroupValues(name: string, files: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** Writes config and record (temporary file, fsync, rename), making the directory. Every value was checked for control characters. */

@@ -114,6 +114,8 @@ export interface NetworkPort {
   deleteLink(name: string): Promise<void>;
 
   firewall(): Promise<FirewallReading>;
+  /** Those of these bridges that have rules, found in another way than by `firewall`: whether what that lacks is really not there. */
+  presentRules(bridges: readonly string[]): Promise<ReadonlySet<string>>;
   /** `writer`: the process that changed the rules, in words, when it was not us and the kernel tells. */
   onFirewallChange(listener: (writer: string | undefined) => void): () => void;
   setFirewall(spec: FirewallSpec): Promise<void>;

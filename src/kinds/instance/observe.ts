@@ -1,6 +1,6 @@
 // Reads one instance out of the round's shared readings. No process, no directory scan of its own; the only reads that are not shared are
 // the control files of a running container with limits.
-import { toAppError } from '../../core/errors.ts';
+import { AppError, toAppError } from '../../core/errors.ts';
 import { lxcName } from '../../core/names.ts';
 import type { ResourceRef } from '../../core/ref.ts';
 import type { ContainerReading } from '../../host/ports/lxc.ts';
@@ -47,7 +47,7 @@ async function read(view: HostView, name: string, recorded: Recorded | undefined
   if (container === undefined) return { is: 'present', actual: { ...NOTHING, ...named, volume } };
   const uid = recorded?.uid ?? record?.uid;
   const dhcp = hasNics(record, started, applied) ? await view.dhcp() : undefined;
-  const knobs = await readKnobs(view, runsAs, container, record, started);
+  const knobs = await readKnobs(view, runsAs, container, { record, started });
   const actual: InstanceActual = {
     ...named,
     power: knobs === 'gone' ? 'Stopping' : container.power,
@@ -137,19 +137,30 @@ async function readLostNics(view: HostView, container: ContainerReading, started
 
 /**
  * `gone`: it has ended since it was listed. The kernel removes the whole control group of what has ended, so a running container never lacks
- * every file that its limits were written to at its start.
+ * every file that its limits were written to at its start. One that lacks some of them cannot be judged: it is ending right now, or somebody
+ * took a controller away from it.
  */
 async function readKnobs(
   view: HostView,
   name: string,
   container: ContainerReading,
-  ...records: readonly (InstanceRecord | undefined)[]
+  { record, started }: Records,
 ): Promise<ReadonlyMap<string, string> | 'gone'> {
   if (container.power !== 'Running' && container.power !== 'Frozen') return new Map();
-  const files = new Set(records.flatMap((record) => Object.keys(record?.knobs ?? {})));
+  const files = new Set([record, started].flatMap((one) => Object.keys(one?.knobs ?? {})));
   if (files.size === 0) return new Map();
   const values = await view.cgroupValues(name, [...files]);
-  return values.size === 0 ? 'gone' : values;
+  if (values.size === 0) return 'gone';
+  const lost = Object.keys(started?.knobs ?? {}).find((file) => !values.has(file));
+  if (lost === undefined) return values;
+  throw new AppError(
+    'HOST_UNREADABLE',
+    { file: lost },
+    {
+      message: `The control file "${lost}" of the running container is not there, although it was started with it.`,
+      hint: 'When it stays so, its cgroup controller was switched off (cgroup.subtree_control): switch it on again, or restart the container.',
+    },
+  );
 }
 
 function addressesOf(uid: string, record: InstanceRecord | undefined, dhcp: ReadonlyMap<string, DhcpReading>): string[] {

@@ -2,7 +2,7 @@
 // command line, its program or its bridge is another one.
 import { mkdir, readdir, readFile, rm, rmdir, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AppError, toAppError } from '../../../core/errors.ts';
+import { AppError, isErrno, toAppError } from '../../../core/errors.ts';
 import { hashOf } from '../../../core/hash.ts';
 import type { DhcpHost, DhcpReading, DhcpSpec } from '../../ports/network.ts';
 import { mustRun } from '../../run/run.ts';
@@ -54,11 +54,11 @@ export class DhcpServer {
 
   /** Reads the files of an earlier daemon and adopts its process. */
   async load(): Promise<void> {
-    this.#hosts = parseHosts(await readFile(this.#files.hosts, 'utf8').catch(() => ''));
+    this.#hosts = parseHosts(await readPresent(this.#files.hosts));
     this.#wanted = new Map(this.#hosts);
     // The list of names follows from it: lost or changed while no daemon ran, it is written again.
-    if ((await readFile(this.#files.names, 'utf8').catch(() => '')) !== renderNames(this.#hosts)) this.#stamps = 'another';
-    this.#record = parseRecord(await readFile(this.#files.record, 'utf8').catch(() => ''));
+    if ((await readPresent(this.#files.names)) !== renderNames(this.#hosts)) this.#stamps = 'another';
+    this.#record = parseRecord(await readPresent(this.#files.record));
     if (this.#record !== undefined) await this.#adopt(this.#record);
     // All of it was removed but the directory, with what a killed daemon left half-written there: nobody else writes yet.
     await this.#tidy((name) => name.startsWith('dnsmasq.') || name.endsWith('.new'));
@@ -266,6 +266,14 @@ export class DhcpServer {
     this.#last = turn.catch(() => {});
     await turn;
   }
+}
+
+/** A file that is not there is empty; one that cannot be read is not. */
+async function readPresent(file: string): Promise<string> {
+  return await readFile(file, 'utf8').catch((cause: unknown) => {
+    if (isErrno(cause, 'ENOENT')) return '';
+    throw new AppError('HOST_UNREADABLE', { file }, { message: `The file "${file}" of a DHCP server could not be read.`, cause });
+  });
 }
 
 async function readIfindex(link: string): Promise<number | undefined> {

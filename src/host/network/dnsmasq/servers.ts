@@ -12,6 +12,9 @@ export class DhcpServers {
   readonly #account: Account;
   readonly #servers = new Map<string, DhcpServer>();
   readonly #listeners = new Set<(bridge: string) => void>();
+  /** Bridges with files of an earlier daemon that were not read yet. Before that it is not known what there is. */
+  readonly #unread = new Set<string>();
+  #loading: Promise<unknown> | undefined;
 
   private constructor(paths: Paths, account: Account) {
     this.#paths = paths;
@@ -29,11 +32,14 @@ export class DhcpServers {
         { message: `"${paths.networks}" could not be listed.`, cause: error },
       );
     });
-    await Promise.all(entries.filter((entry) => entry.isDirectory()).map((entry) => servers.#of(entry.name).load()));
+    for (const entry of entries) if (entry.isDirectory()) servers.#unread.add(entry.name);
+    // What cannot be read now is tried again by each reading, which then says so.
+    await servers.#loadRest().catch(() => {});
     return servers;
   }
 
   async read(): Promise<ReadonlyMap<string, DhcpReading>> {
+    await this.#loadRest();
     const existing = [...this.#servers].filter(([, server]) => server.exists);
     return new Map(await Promise.all(existing.map(async ([bridge, server]) => [bridge, await server.read()] as const)));
   }
@@ -73,6 +79,16 @@ export class DhcpServers {
   async close(): Promise<void> {
     this.#listeners.clear();
     await Promise.all([...this.#servers.values()].map((server) => server.close()));
+  }
+
+  async #loadRest(): Promise<void> {
+    if (this.#unread.size === 0) return;
+    const load = async (bridge: string): Promise<void> => {
+      await this.#of(bridge).load();
+      this.#unread.delete(bridge);
+    };
+    this.#loading ??= Promise.all([...this.#unread].map(load)).finally(() => (this.#loading = undefined));
+    await this.#loading;
   }
 
   #of(bridge: string): DhcpServer {

@@ -60,6 +60,12 @@ export class Firewall {
     };
   }
 
+  /** Asks nft for chains, which is another question to the kernel than that for everything. */
+  async present(bridges: readonly string[]): Promise<ReadonlySet<string>> {
+    const chains = byBridge(await this.#list(['chains', 'inet']), this.#table);
+    return new Set(bridges.filter((bridge) => chains.has(bridge)));
+  }
+
   async set(spec: FirewallSpec): Promise<void> {
     const specHash = hashOf(spec);
     await this.#inTurn(async () => {
@@ -118,10 +124,10 @@ export class Firewall {
     await turn;
   }
 
-  async #list(): Promise<Ruleset> {
+  async #list(what: readonly string[] = ['ruleset']): Promise<Ruleset> {
     try {
       // -t leaves out the elements of sets: they can be many, and are not looked at.
-      const { stdout } = await mustRun(['nft', '-j', '-t', 'list', 'ruleset'], {
+      const { stdout } = await mustRun(['nft', '-j', '-t', 'list', ...what], {
         timeoutMs: TIMEOUT_MS,
         maxOutputBytes: MAX_LISTING_BYTES,
       });
