@@ -266,6 +266,20 @@ export const PlannedObjectSchema = Type.Object(
   { ...closed, description: 'What a saved plan is bound to, for one object.' },
 );
 
+const PlannedConfirmationSchema = Type.Object(
+  {
+    source: Type.String(),
+    objects: Type.Array(Ref, { description: 'None of them is deleted before somebody has agreed.' }),
+    protected: Type.Array(Ref, { description: 'They stay even then, unless it is agreed to with `--unprotect`.' }),
+    reason: Type.String({ description: 'Why it is asked for, as a sentence.' }),
+    command: Type.String({ description: 'What somebody has to run on the host once the plan is in force.' }),
+  },
+  {
+    ...closed,
+    description: 'Deletions of a source that will wait for a confirmation: too many at once, all of it, or protected ones only.',
+  },
+);
+
 export const PlanReportSchema = Type.Object(
   {
     revisions: Type.Record(Type.String(), Type.String(), { description: 'Revisions it was made from, by source.' }),
@@ -276,6 +290,7 @@ export const PlanReportSchema = Type.Object(
     unknown: Type.Array(Type.Object({ ref: Ref, because: Type.String() }, closed), {
       description: 'Objects whose actual state cannot be read: nothing is planned for them.',
     }),
+    confirmations: Type.Array(PlannedConfirmationSchema),
     objects: Type.Array(PlannedObjectSchema, {
       description: 'Give these to apply or sync as `plan` to be refused (PLAN_STALE) when a new plan would differ.',
     }),

@@ -26,7 +26,7 @@ export async function loadPlan(path: string): Promise<PlanFile | undefined> {
   const text = await readFile(path, 'utf8').catch(() => undefined);
   if (text === undefined || !text.startsWith('{') || !text.slice(0, 200).includes('"lockstepPlan"')) return undefined;
   const value = parse(text) as Partial<PlanFile> | undefined;
-  if (value?.lockstepPlan !== 1 || !Array.isArray(value.report?.objects)) {
+  if (value?.lockstepPlan !== 1 || !Array.isArray(value.report?.objects) || !Array.isArray(value.report.confirmations)) {
     throw new ClientError(`"${path}" looks like a saved plan, but this version cannot read it.`, {
       hint: 'Make it again with "lockstep plan --out".',
     });

@@ -4,7 +4,7 @@ import type { PlanReport } from '../api/types.ts';
 import { refText } from '../core/ref.ts';
 import type { Style } from './output.ts';
 import { namesOf, objectLines } from './plan-text.ts';
-import { type ObjectPlan, SIGNS, summaryLine, type Verdict, viewPlan } from './plan-view.ts';
+import { confirmationLines, type ObjectPlan, SIGNS, summaryLine, type Verdict, viewPlan } from './plan-view.ts';
 import { problemLines } from './problem-text.ts';
 import { clean, plural } from './text.ts';
 
@@ -26,7 +26,7 @@ const WARNINGS: readonly (readonly [Verdict, string])[] = [
 
 export function planMarkdown(report: PlanReport): string[] {
   const { objects, pending } = viewPlan(report, { fold: true });
-  const lines = ['### Lockstep plan', '', ...warningLines(objects), `**${escape(summaryLine(report))}**`];
+  const lines = ['### Lockstep plan', '', ...confirmationQuote(report), ...warningLines(objects), `**${escape(summaryLine(report))}**`];
   lines.push(...problemList(report));
   if (report.unknown.length > 0) {
     const names = report.unknown.map(({ ref, because }) => `- ${escape(`${refText(ref)}: ${because}`)}`);
@@ -47,12 +47,20 @@ function warningLines(objects: readonly ObjectPlan[]): string[] {
       .map((object) => {
         const downtime = object.changes.find((change) => change.downtime !== undefined)?.downtime;
         const shown = downtime === undefined || object.alike.length > 0 ? '' : ` (downtime ${downtime})`;
-        return `> - ${escape(`${nameOf(object)} ${object.alike.length > 0 ? words.replace(/^is /, 'are ').replace(/s$/, '') : words}${shown}`)}`;
+        const waits = verdict === 'delete' ? object.changes.find((change) => change.waitsFor !== undefined)?.waitsFor : undefined;
+        const held = waits === undefined ? '' : `, but waits for ${clean(waits)}`;
+        return `> - ${escape(`${nameOf(object)} ${object.alike.length > 0 ? words.replace(/^is /, 'are ').replace(/s$/, '') : words}${shown}${held}`)}`;
       }),
   );
   if (lines.length === 0) return [];
   const shown = lines.length <= MAX_PROBLEMS ? lines : [...lines.slice(0, MAX_PROBLEMS), `> - and ${lines.length - MAX_PROBLEMS} more`];
   return ['> [!WARNING]', ...shown, ''];
+}
+
+/** An alert of its own: merging it is not all that has to be done. */
+function confirmationQuote(report: PlanReport): string[] {
+  const lines = confirmationLines(report).map(({ why, what }) => `> - **Needs a confirmation:** ${escape(why)} ${escape(what)}`);
+  return lines.length === 0 ? [] : ['> [!CAUTION]', ...lines, ''];
 }
 
 function nameOf({ ref, alike }: ObjectPlan): string {

@@ -3,7 +3,7 @@ import type { PlanReport } from '../api/types.ts';
 import { refText, type ResourceRef } from '../core/ref.ts';
 import { fieldLines } from './field-text.ts';
 import type { Style } from './output.ts';
-import { type ObjectPlan, SIGNS, summaryLine, viewPlan } from './plan-view.ts';
+import { confirmationLines, type ObjectPlan, SIGNS, summaryLine, viewPlan } from './plan-view.ts';
 import { problemLines } from './problem-text.ts';
 import { clean, plural } from './text.ts';
 
@@ -36,6 +36,9 @@ export function planText(report: PlanReport, style: Style, { verbose }: PlanText
   }
   lines.push(...problemLines(report.problems, style));
   if (report.problems.length > 0) lines.push('');
+  const confirmations = confirmationLines(report);
+  for (const { why, what } of confirmations) lines.push(`${style('yellow', 'Needs a confirmation:')} ${why}`, `  ${what}`);
+  if (confirmations.length > 0) lines.push('');
   lines.push(style('bold', summaryLine(report)));
   return lines;
 }

@@ -2,6 +2,7 @@
 import type { PlanChange, PlanReport } from '../api/types.ts';
 import { refKey, type ResourceRef } from '../core/ref.ts';
 import type { StyleName } from './output.ts';
+import { clean, plural } from './text.ts';
 
 export type Verdict = PlanChange['verdict'];
 export type Field = PlanChange['fields'][number];
@@ -122,4 +123,14 @@ export function summaryLine(report: PlanReport): string {
   const tail = hard.length === 0 ? '' : ` (${hard.join(', ')})`;
   const counts = `Plan: ${create} to create, ${change} to change${tail}, ${remove} to delete.`;
   return `${counts}${besides}${unread}${broken === '' ? '' : ` ${broken}.`}`;
+}
+
+/** Per list of deletions that will wait for a person: why, and what to do. */
+export function confirmationLines(report: PlanReport): { readonly why: string; readonly what: string }[] {
+  return report.confirmations.map(({ objects, protected: kept, reason, command }) => {
+    const after = `Once this is in force, run on the host: ${clean(command)}`;
+    if (objects.length === 0) return { why: clean(reason), what: `${after} (to have them deleted all the same)` };
+    const stay = kept.length === 0 ? '' : ` ${plural(kept.length, 'more is', 'more are')} protected and will stay.`;
+    return { why: `${clean(reason)}${stay}`, what: `Until somebody agrees, none of them is deleted. ${after}` };
+  });
 }

@@ -179,7 +179,7 @@ export class ReconcilerControl implements Control {
     const { ledger, sources, clock } = this.#o;
     const source = options.source ?? DEFAULT_STORED_SOURCE;
     const existing = sources.find(source);
-    if (existing !== undefined && existing.snapshot?.stored !== true && existing.source.location !== storedLocation(source)) {
+    if (existing !== undefined && existing.source.stored !== true) {
       throw new AppError(
         'CONFLICT',
         { source },
@@ -219,7 +219,7 @@ export class ReconcilerControl implements Control {
     const { ledger, sources } = this.#o;
     const tracked = this.#tracked(ref);
     const { source, path, line } = tracked.row;
-    const stored = sources.find(source)?.snapshot?.stored === true;
+    const stored = sources.find(source)?.source.stored === true;
     if (!stored) {
       const hint = `Remove it from ${path}:${line} instead.`;
       const message = `${refText(ref)} is declared by the source "${source}" at ${path}:${line}.`;
@@ -309,7 +309,7 @@ export class ReconcilerControl implements Control {
       return {
         name: source.name,
         location: source.location,
-        state: forgotten.has(source.name) ? 'forgotten' : snapshot?.stored === true ? 'stored' : 'read',
+        state: forgotten.has(source.name) ? 'forgotten' : source.stored === true ? 'stored' : 'read',
         revision: snapshot?.revision,
         objects: tracker.owned(source.name),
         problems: problems.get(source.name) ?? [],
@@ -323,10 +323,6 @@ export class ReconcilerControl implements Control {
     });
     return [...known, ...gone];
   }
-}
-
-export function storedLocation(source: string): string {
-  return `objects stored through the API (${source})`;
 }
 
 function sameKind(ref: ResourceRef, text: string): boolean {

@@ -40,6 +40,19 @@ export interface PlannedObject {
   readonly changes: string;
 }
 
+/** Deletions of a source that will wait for a person's word once the plan is in force. */
+export interface PlannedConfirmation {
+  readonly source: string;
+  /** None of them is deleted before that. */
+  readonly objects: readonly ResourceRef[];
+  /** They stay even then, unless it is given with `--unprotect`. */
+  readonly protected: readonly ResourceRef[];
+  /** A full sentence. */
+  readonly reason: string;
+  /** What somebody has to run on the host then. */
+  readonly command: string;
+}
+
 export interface PlanReport {
   /** Revisions it was made from, by source. */
   readonly revisions: Readonly<Record<string, string>>;
@@ -50,6 +63,7 @@ export interface PlanReport {
   readonly problems: readonly Problem[];
   /** Objects whose actual state could not be read: nothing is planned for them. */
   readonly unknown: readonly { readonly ref: ResourceRef; readonly because: string }[];
+  readonly confirmations: readonly PlannedConfirmation[];
   readonly objects: readonly PlannedObject[];
   /** Hash over `objects`: equal for plans that would do the same. */
   readonly hash: string;

@@ -3,18 +3,26 @@ import { LEDGER_CONFIRMATION } from '../core/confirmations.ts';
 import type { EventSink } from '../core/events.ts';
 import type { RefKey } from '../core/ref.ts';
 import type { Ledger } from '../state/ledger.ts';
-import { decideDeletion, type DeletionVerdict } from './deletion.ts';
+import { type Ask, decideDeletion, type DeletionInput, type DeletionVerdict } from './deletion.ts';
 import type { DeleteWait } from './plan.ts';
 import type { SourceSet } from './source-set.ts';
 import type { Tracked, Tracker } from './tracker.ts';
 
 const REMEMBER_MS = 10 * 60_000;
 const RECENT_KEY = 'recentDeletes';
+/** Of everything, while what the ledger says was not agreed to. */
+const UNSURE: DeleteWait = { waitsFor: `a confirmation (lockstep confirm ${LEDGER_CONFIRMATION})`, rule: 'NeedsConfirmation' };
 
 export interface Deletable {
   readonly mayDelete: ReadonlySet<RefKey>;
   /** Why the others wait. */
   readonly waits: ReadonlyMap<RefKey, DeleteWait>;
+}
+
+/** What a plan says of the deletions in it. */
+export interface ForeseenDeletions extends Deletable {
+  /** What somebody will have to agree to first. */
+  readonly asks: readonly (Ask & { readonly source: string })[];
 }
 
 export class Deletions {
@@ -48,13 +56,13 @@ export class Deletions {
     }
     for (const [source, undeclared] of bySource) {
       if (unsure) {
-        const waitsFor = `a confirmation (lockstep confirm ${LEDGER_CONFIRMATION})`;
-        for (const { key } of undeclared) waits.set(key, { waitsFor, rule: 'NeedsConfirmation' });
+        for (const { key } of undeclared) waits.set(key, UNSURE);
         continue;
       }
       const condemned = undeclared.filter((tracked) => tracked.condemned);
       for (const tracked of condemned) mayDelete.add(tracked.key);
-      const verdict = this.#verdict(source, tracker.owned(source), undeclared, condemned.length, complete.has(source), now);
+      const input = this.#input(source, tracker.owned(source), undeclared, condemned.length, complete.has(source), now);
+      const verdict = decideDeletion(input);
       const allowed = undeclared.filter(({ key }) => verdict.allowed.has(key));
       for (const { key } of allowed) mayDelete.add(key);
       this.#condemn(allowed);
@@ -62,6 +70,30 @@ export class Deletions {
       this.#ask(source, verdict.ask, now);
     }
     return { mayDelete, waits };
+  }
+
+  /** As `decide` would for objects that nobody declares in a plan, once their sources are still. Nothing is asked or remembered. */
+  foresee(
+    undeclared: readonly Pick<Tracked, 'key' | 'ref' | 'row' | 'condemned'>[],
+    tracker: Pick<Tracker, 'owned'>,
+    complete: ReadonlySet<string>,
+    now: number,
+  ): ForeseenDeletions {
+    const mayDelete = new Set(undeclared.filter(({ condemned }) => condemned).map(({ key }) => key));
+    const waits = new Map<RefKey, DeleteWait>();
+    const asks: (Ask & { source: string })[] = [];
+    if (this.#asked(LEDGER_CONFIRMATION)?.confirmedAt === null) {
+      return { mayDelete: new Set(), waits: new Map(undeclared.map(({ key }) => [key, UNSURE])), asks };
+    }
+    for (const [source, objects] of Map.groupBy(undeclared, ({ row }) => row.source)) {
+      const condemned = objects.filter((one) => one.condemned).length;
+      const input = this.#input(source, tracker.owned(source), objects, condemned, complete.has(source), now);
+      const verdict = decideDeletion({ ...input, since: input.since === undefined ? undefined : 0 });
+      for (const key of verdict.allowed) mayDelete.add(key);
+      for (const [key, wait] of verdict.waits) waits.set(key, wait);
+      if (verdict.ask !== undefined) asks.push({ ...verdict.ask, source });
+    }
+    return { mayDelete, waits, asks };
   }
 
   /** Objects are gone, given by their sources: each counts against its source's budget for ten minutes. Call it inside a transaction. */
@@ -84,17 +116,17 @@ export class Deletions {
     this.#events.emit({ type: 'source', severity: 'info', reason: 'SourceForgotten', message });
   }
 
-  #verdict(
+  #input(
     source: string,
     total: number,
-    undeclared: readonly Tracked[],
+    undeclared: readonly Pick<Tracked, 'key' | 'ref' | 'row' | 'condemned'>[],
     condemned: number,
     complete: boolean,
     now: number,
-  ): DeletionVerdict {
+  ): DeletionInput {
     const entry = this.#sources.find(source);
-    const stored = entry?.snapshot?.stored === true;
-    return decideDeletion({
+    const stored = entry?.source.stored === true;
+    return {
       source,
       complete: entry !== undefined && complete,
       since: stored ? undefined : (entry?.snapshot?.since ?? now),
@@ -105,7 +137,7 @@ export class Deletions {
       recent: [...(this.#recent.get(source) ?? []), ...Array.from({ length: condemned }, () => now)],
       confirmation: this.#asked(source),
       now,
-    });
+    };
   }
 
   #condemn(allowed: readonly Tracked[]): void {

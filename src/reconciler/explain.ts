@@ -142,7 +142,7 @@ export class Explainer implements Explain {
       revision: this.#o.reconciler.tracker.revisions.get(row.source) ?? entry?.snapshot?.revision,
       changedIn: desired?.revision,
       ...(desired?.signer === undefined ? {} : { signer: desired.signer }),
-      ...(entry?.snapshot?.stored === true ? this.#appliedBy(tracked) : {}),
+      ...(entry?.source.stored === true ? this.#appliedBy(tracked) : {}),
       ...place,
     };
   }

@@ -140,7 +140,7 @@ export class Intake {
           ledger.objects.put(row);
           if (before === undefined || before.row.source === row.source) continue;
           // What was made through the API and is now declared by a manifest is the manifest's: it must not come back when that goes.
-          if (sources.find(before.row.source)?.snapshot?.stored === true) ledger.documents.remove(before.row.ref);
+          if (sources.find(before.row.source)?.source.stored === true) ledger.documents.remove(before.row.ref);
         }
       });
     }

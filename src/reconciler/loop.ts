@@ -84,7 +84,7 @@ export class Reconciler {
   readonly intake: Intake;
   readonly consents: Consents;
   readonly rollouts: Rollouts;
-  readonly #deletions: Deletions;
+  readonly deletions: Deletions;
   readonly #settlement: Settlement;
   readonly #runs: Runs;
   readonly #alarm: Alarm<RoundKey>;
@@ -118,7 +118,7 @@ export class Reconciler {
     });
     this.consents = new Consents(options.ledger, options.events);
     this.rollouts = new Rollouts(this.tracker, options.kinds);
-    this.#deletions = new Deletions(options.ledger, options.sources, options.events);
+    this.deletions = new Deletions(options.ledger, options.sources, options.events);
     this.#alarm = new Alarm(options.clock, (keys) => {
       for (const key of keys) {
         if (key === 'round') this.#schedule();
@@ -132,7 +132,7 @@ export class Reconciler {
       basis: this.#basis,
       consents: this.consents,
       rollouts: this.rollouts,
-      deletions: this.#deletions,
+      deletions: this.deletions,
       dirty: this.#dirty,
       alarm: this.#alarm,
       draining: () => this.#draining.on,
@@ -381,7 +381,7 @@ export class Reconciler {
 
   async #planInput(keys: readonly RefKey[]): Promise<PlanInput> {
     const facts = await this.facts(keys);
-    const deletable = this.#deletions.decide(this.tracker, this.intake.desired.complete, facts.now);
+    const deletable = this.deletions.decide(this.tracker, this.intake.desired.complete, facts.now);
     return {
       kinds: this.#o.kinds,
       // What is declared but cannot be resolved is neither changed nor deleted.

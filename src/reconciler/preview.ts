@@ -11,7 +11,7 @@ import type { PlanReport } from './control.ts';
 import { copyOfCache, desiredInSlices, type DesiredState, type SourceInput } from './desired.ts';
 import type { Reconciler } from './loop.ts';
 import { observeAll } from './observe.ts';
-import { type DeleteWait, planInSlices } from './plan.ts';
+import { planInSlices } from './plan.ts';
 import { type GivenFiles, makeReport } from './report.ts';
 
 export interface PreviewInput {
@@ -41,13 +41,15 @@ export async function preview(input: PreviewInput): Promise<{ report: PlanReport
   await observeAll(kinds, view, objects, ({ key }, seen) => observed.set(key, seen));
 
   const facts = await reconciler.facts([...recorded.keys()]);
+  const undeclared = tracked.filter(({ key }) => recorded.has(key) && !desired.objects.has(key));
+  const deletions = reconciler.deletions.foresee(undeclared, reconciler.tracker, desired.complete, facts.now);
   const base = {
     kinds,
     desired: desired.objects,
     observed,
     recorded,
-    mayDelete: new Set(recorded.keys()),
-    deleteWaits: new Map<RefKey, DeleteWait>(),
+    mayDelete: deletions.mayDelete,
+    deleteWaits: deletions.waits,
     dependants: () => [],
     drift: reconciler.driftContexts(desired.objects),
     facts,
@@ -57,7 +59,10 @@ export async function preview(input: PreviewInput): Promise<{ report: PlanReport
   const first = await inSlices(planInSlices({ ...base, keys: recorded.keys(), readiness: new Map() }));
   const readiness = new Map(first.flatMap((one) => (one.readiness === undefined ? [] : [[one.key, one.readiness] as const])));
   const plans = await inSlices(planInSlices({ ...base, keys: recorded.keys(), readiness }));
-  return { report: makeReport({ plans, desired, sources, before: now.objects, given, intents, fingerprint }), desired };
+  return {
+    report: makeReport({ plans, desired, sources, before: now.objects, given, asks: deletions.asks, intents, fingerprint }),
+    desired,
+  };
 }
 
 /** As it is recorded when it is renamed. */

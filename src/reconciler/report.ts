@@ -4,10 +4,11 @@
 // is shown as pending, and binds nothing.
 import { errorText } from '../core/errors.ts';
 import { hashOf } from '../core/hash.ts';
-import { KIND_NAMES, type RefKey, refKey } from '../core/ref.ts';
+import { KIND_NAMES, type RefKey, refKey, type ResourceRef } from '../core/ref.ts';
 import type { Verdict } from '../kinds/kind.ts';
 import type { IntentRow } from '../state/ledger.ts';
-import type { PlanChange, PlanCounts, PlannedObject, PlanReport } from './control.ts';
+import type { PlanChange, PlanCounts, PlannedConfirmation, PlannedObject, PlanReport } from './control.ts';
+import type { ForeseenDeletions } from './deletions.ts';
 import type { DesiredObject, DesiredState, SourceInput } from './desired.ts';
 import { downtimeOf } from './downtime.ts';
 import { describe, type ObjectPlan } from './plan.ts';
@@ -26,6 +27,8 @@ export interface ReportInput {
   readonly before: ReadonlyMap<RefKey, DesiredObject>;
   /** Undefined: the plan is of what the sources hold. */
   readonly given: GivenFiles | undefined;
+  /** Deletions that somebody will have to agree to. */
+  readonly asks: ForeseenDeletions['asks'];
   readonly intents: (uid: string) => readonly IntentRow[];
   /** Specs may hold secrets: what leaves the daemon is keyed. */
   readonly fingerprint: (secret: string) => string;
@@ -68,9 +71,20 @@ export function makeReport(input: ReportInput): PlanReport {
     unchanged,
     problems: input.desired.problems,
     unknown,
+    confirmations: input.asks.map((ask) => confirmationOf(ask, plans)),
     objects,
     hash: hashOf(objects),
   };
+}
+
+function confirmationOf(
+  { source, objects, protected: kept, reason }: ReportInput['asks'][number],
+  plans: readonly ObjectPlan[],
+): PlannedConfirmation {
+  const refs = new Map(plans.map(({ key, ref }) => [key, ref]));
+  const refsOf = (keys: readonly RefKey[]): ResourceRef[] => keys.flatMap((key) => refs.get(key) ?? []);
+  const command = objects.length === 0 ? `lockstep confirm ${source} --unprotect` : `lockstep confirm ${source}`;
+  return { source, objects: refsOf(objects), protected: refsOf(kept), reason, command };
 }
 
 function stepsOf(planned: ObjectPlan): ObjectPlan['steps'] {

@@ -29,6 +29,8 @@ export interface Source {
   readonly name: string;
   /** What it reads, for people: path or URL. */
   readonly location: string;
+  /** Objects made through the API: they are put in and taken out by name. */
+  readonly stored?: true;
   /** Reads now. Rejects with SOURCE_UNREADABLE when nothing at all can be said. */
   read(signal: AbortSignal): Promise<Snapshot>;
   /** Calls `changed` when a new read may give something new; only a hint. Returns once watching. */

@@ -13,6 +13,7 @@ export function storedFile(row: DocumentRow): SourceFile {
 export class StoredSource implements Source {
   readonly name: string;
   readonly location: string;
+  readonly stored = true;
   readonly #documents: DocumentTable;
   readonly #clock: Clock;
   readonly #steadiness = new Steadiness();

@@ -75,6 +75,7 @@ export const EMPTY_PLAN: PlanReport = {
   unchanged: [WEB, DB, FAST],
   problems: [],
   unknown: [],
+  confirmations: [],
   objects: [],
   hash: '0123456789abcdef',
 };
@@ -93,6 +94,15 @@ export const FULL_PLAN: PlanReport = {
   hash: 'fedcba9876543210',
   problems: [],
   unknown: [{ ref: DB, because: 'HOST_UNREADABLE' }],
+  confirmations: [
+    {
+      source: 'main',
+      objects: [OLD],
+      protected: [],
+      reason: 'The source "main" no longer declares anything: all 1 of its objects would be deleted.',
+      command: 'lockstep confirm main',
+    },
+  ],
   changes: [
     {
       ref: FAST,

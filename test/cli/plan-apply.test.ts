@@ -36,6 +36,9 @@ const PLAN_TEXT = `~ change   ! restart   + create   - delete
 
   ? Instance "db" cannot be read, so nothing is planned for it: HOST_UNREADABLE
 
+Needs a confirmation: The source "main" no longer declares anything: all 1 of its objects would be deleted.
+  Until somebody agrees, none of them is deleted. Once this is in force, run on the host: lockstep confirm main
+
 Plan: 1 to create, 1 to change (1 restarts), 1 to delete. 1 cannot be read.
 `;
 
@@ -75,7 +78,7 @@ describe('plan', () => {
     const { stdout } = await run(['plan', '--format', 'markdown']);
     assert.match(
       stdout,
-      /^### Lockstep plan\n\n> \[!WARNING\]\n> - Instance "old" is deleted\n> - Instance "web" restarts \(downtime about 1\.0 s/,
+      /^### Lockstep plan\n\n> \[!CAUTION\]\n> - .*lockstep confirm main\n\n> \[!WARNING\]\n> - Instance "old" is deleted\n> - Instance "web" restarts \(downtime about 1\.0 s/,
     );
     assert.match(stdout, /\n\*\*Plan: 1 to create/);
   });
@@ -148,6 +151,7 @@ describe('diff', () => {
     assert.equal(code, 1);
     assert.match(stderr, /^web\.yaml:7:5: error: There is no key/m);
     assert.match(stderr, /^note: Instance\/default\/-\/db cannot be read/m);
+    assert.match(stderr, /^note: .* none of them is deleted\. Once this is in force, run on the host: lockstep confirm main$/m);
   });
 });
 

@@ -5,6 +5,7 @@ import { type Context, type Define, findObject } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { planDiff } from '../plan-diff.ts';
 import { addPlanRequest, planRequest, type PlanRequestOptions } from '../plan-request.ts';
+import { confirmationLines } from '../plan-view.ts';
 import { problemLines } from '../problem-text.ts';
 
 interface DiffOptions extends PlanRequestOptions {
@@ -23,6 +24,7 @@ export const define: Define = (command, run) => {
         if (!(await output.data(report.changes))) for (const line of planDiff(report, output.style)) output.line(line);
         for (const line of problemLines(report.problems, output.errorStyle)) output.errorLine(line);
         for (const { ref, because } of report.unknown) output.note(`${refKey(ref)} cannot be read: ${because}`);
+        for (const { why, what } of confirmationLines(report)) output.note(`${why} ${what}`);
         if (report.problems.some((problem) => problem.severity === 'error')) return EXIT.error;
         return report.changes.length > 0 ? EXIT.changes : EXIT.done;
       }),
@@ -34,5 +36,8 @@ async function onlyOf(report: PlanReport, object: string, context: Context): Pro
   const planned = report.changes.find(({ ref }) => ref.name === object || refKey(ref) === object)?.ref;
   const key = refKey(planned ?? (await findObject(context, object)).ref);
   const isThat = ({ ref }: Pick<PlanReport['changes'][number], 'ref'>): boolean => refKey(ref) === key;
-  return { ...report, changes: report.changes.filter(isThat), unknown: report.unknown.filter(isThat) };
+  const confirmations = report.confirmations.filter(({ objects, protected: kept }) =>
+    [...objects, ...kept].some((one) => refKey(one) === key),
+  );
+  return { ...report, changes: report.changes.filter(isThat), unknown: report.unknown.filter(isThat), confirmations };
 }

@@ -19,7 +19,17 @@ function change(name: string, verdict: PlanChange['verdict'], more: Partial<Plan
 const NONE: PlanCounts = { create: 0, change: 0, restart: 0, recreate: 0, delete: 0, unchanged: 0 };
 
 function report(changes: readonly PlanChange[], counts: Partial<PlanCounts> = { change: 1 }): PlanReport {
-  return { revisions: {}, counts: { ...NONE, ...counts }, changes, unchanged: [], problems: [], unknown: [], objects: [], hash: 'a' };
+  return {
+    revisions: {},
+    counts: { ...NONE, ...counts },
+    changes,
+    unchanged: [],
+    problems: [],
+    unknown: [],
+    confirmations: [],
+    objects: [],
+    hash: 'a',
+  };
 }
 
 function text(...changes: PlanChange[]): string[] {
@@ -33,6 +43,28 @@ describe('a plan as text', () => {
       'Plan: 2 to create, 3 to change (2 restart, 1 is replaced), 0 to delete.',
     );
     assert.equal(summaryLine(report([], { change: 1, restart: 1 })), 'Plan: 0 to create, 1 to change (1 restarts), 0 to delete.');
+  });
+
+  it('says before its last line which deletions will wait for a person, and what that person has to do', () => {
+    const confirmation = {
+      source: 'prod',
+      objects: [makeRef('Instance', 'a')],
+      protected: [makeRef('Instance', 'b')],
+      reason: '1 object\u001b of it.',
+      command: 'lockstep confirm prod',
+    };
+    const only = { ...confirmation, objects: [], command: 'lockstep confirm prod --unprotect' };
+    const told = { ...report([change('a', 'delete')], { delete: 1 }), confirmations: [confirmation, only] };
+    assert.deepEqual(planText(told, plain, { verbose: false }).slice(-6), [
+      'Needs a confirmation: 1 object\\u001b of it. 1 more is protected and will stay.',
+      '  Until somebody agrees, none of them is deleted. Once this is in force, run on the host: lockstep confirm prod',
+      'Needs a confirmation: 1 object\\u001b of it.',
+      '  Once this is in force, run on the host: lockstep confirm prod --unprotect (to have them deleted all the same)',
+      '',
+      'Plan: 0 to create, 0 to change, 1 to delete.',
+    ]);
+    const markdown = planMarkdown(told).join('\n');
+    assert.match(markdown, /^> \[!CAUTION\]\n> - \*\*Needs a confirmation:\*\* .*lockstep confirm prod$/m);
   });
 
   it('says when there is nothing to do, and does not say so of what cannot be read', () => {

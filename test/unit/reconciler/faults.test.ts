@@ -241,6 +241,7 @@ describe('readings', () => {
 const SOURCE: Record<keyof Source, 'read' | 'hint' | 'constant' | 'end'> = {
   name: 'constant',
   location: 'constant',
+  stored: 'constant',
   checkedAt: 'constant',
   read: 'read',
   watch: 'hint',

@@ -249,3 +249,50 @@ describe('the expected downtime', () => {
     assert.equal(downtimeOf({ verdict: 'live', summary: 'x', fields: [] }, []), undefined);
   });
 });
+
+describe('deletions in a plan', () => {
+  const many = (count: number): string =>
+    POOL + IMAGE + Array.from({ length: count }, (_, at) => instance(`web${at}`)).join('') + instance('kept');
+
+  test('that will wait for a confirmation say so beforehand, and nothing is asked or remembered', async () => {
+    const engine = await converged(many(5));
+    const plan = async (): Promise<PlanReport> =>
+      await engine.control.plan([{ path: 'a.yaml', text: POOL + IMAGE + instance('kept') }], { source: 'dir', replace: true });
+    const report = await plan();
+    assert.equal(report.counts.delete, 5);
+    assert.deepEqual(
+      report.confirmations.map(({ source, objects, protected: kept, command }) => [source, objects.map(({ name }) => name), kept, command]),
+      [['dir', ['web0', 'web1', 'web2', 'web3', 'web4'], [], 'lockstep confirm dir']],
+    );
+    assert.match(report.confirmations[0]!.reason, /5 objects of the source "dir" would be deleted; the limit is 3\./);
+    assert.ok(report.changes.every(({ waitsFor }) => waitsFor === 'a confirmation (lockstep confirm dir)'));
+    assert.deepEqual(await plan(), report);
+    assert.deepEqual(engine.ledger.confirmations.all(), []);
+    assert.deepEqual(engine.control.status().confirmations, []);
+
+    // What was foreseen is what is asked.
+    engine.write('a.yaml', POOL + IMAGE + instance('kept'));
+    await engine.until(() => engine.control.status().confirmations.length === 1, 'the question');
+    const [asked] = engine.control.status().confirmations;
+    assert.deepEqual([asked!.objects, asked!.reason], [report.confirmations[0]!.objects, report.confirmations[0]!.reason]);
+    assert.deepEqual((await engine.control.plan()).confirmations, report.confirmations, 'also in a plan of what is declared by then');
+  });
+
+  test('within the limit need none', async () => {
+    const engine = await converged(many(3));
+    const report = await engine.control.plan([{ path: 'a.yaml', text: POOL + IMAGE + instance('kept') }], { source: 'dir', replace: true });
+    assert.deepEqual([report.counts.delete, report.confirmations], [3, []]);
+    assert.ok(report.changes.every(({ waitsFor }) => waitsFor === undefined));
+  });
+
+  test('of a source that would declare nothing always need one, and a stored source is its own word', async () => {
+    const engine = await converged(instance('web') + POOL + IMAGE);
+    const [asked] = (await engine.control.plan([], { source: 'dir', replace: true })).confirmations;
+    assert.match(asked!.reason, /no longer declares anything: all 2 of its objects/);
+    // One right after the other: a new stored source takes objects before it is read for the first time.
+    for (const name of ['a', 'b', 'c', 'd', 'e']) await engine.control.apply(given(instance(name)), { actor: 'test', source: 'team' });
+    await engine.until(() => engine.ready('Instance/default/-/e'));
+    const report = await engine.control.plan([], { source: 'team', replace: true });
+    assert.deepEqual([report.counts.delete, report.confirmations], [5, []]);
+  });
+});
