@@ -55,3 +55,8 @@ export interface Finds {
 export interface Buries {
   readonly tombstone: { readonly pool: string; readonly name: string };
 }
+
+/** A change that makes anew what was replaced says where that is by now; from then on its tombstone counts as one. */
+export interface Replaces {
+  readonly buried?: Buries['tombstone'];
+}

@@ -92,6 +92,8 @@ export interface Recorded {
   readonly startedAt: number | undefined;
   /** The object is to be brought back from this tombstone instead of being made anew (undelete). */
   readonly tombstone?: { readonly pool: string; readonly name: string };
+  /** Where its present data was to go when it was last to be replaced; it is there if what was to be replaced is gone. */
+  readonly replacing?: { readonly pool: string; readonly name: string };
   /** True until the object was looked at for the first time after the host booted. */
   readonly firstLookSinceBoot: boolean;
   /** What it was called before; something of it may still lie on the host under that name. */
@@ -134,8 +136,11 @@ export interface Tombstone {
   readonly uid: string;
   /** Name below the pool's `.tombstones`. */
   readonly name: string;
-  /** `deleted`: with its object. `replaced`: a former root volume. `returning`: it is being brought back, and does not expire. */
-  readonly why: 'deleted' | 'replaced' | 'returning';
+  /**
+   * `deleted`: with its object. `replaced`: a former root volume. `replacing`: one that may not be there yet, `returning`: one that is being
+   * brought back; these two do not expire.
+   */
+  readonly why: 'deleted' | 'replacing' | 'replaced' | 'returning';
   /** Epoch ms. */
   readonly buriedAt: number;
   /** Epoch ms; after it, it is removed for good. */

@@ -2,6 +2,7 @@
 // here: these calls change the ledger, and the next plan follows from it.
 import type { Clock } from '../core/clock.ts';
 import { AppError } from '../core/errors.ts';
+import { canonicalJson } from '../core/hash.ts';
 import { makeRef, refKey, type ResourceRef, refText } from '../core/ref.ts';
 import type { KindTable } from '../kinds/kind.ts';
 import type { Ledger, ObjectRow, TombstoneRow } from '../state/ledger.ts';
@@ -41,31 +42,44 @@ export class DeletionControl {
         if (bytes !== undefined) sizes.set(`${ref.name}/${name}`, bytes);
       }
     }
-    return ledger.tombstones.all().map(({ ref, pool, name, why, buriedAt, expiresAt }) => {
+    return ledger.tombstones.all().flatMap(({ ref, pool, name, why, buriedAt, expiresAt }) => {
+      if (why === 'replacing') return [];
       const bytes = sizes.get(`${pool}/${name}`);
       return { ref, pool, name, why, buriedAt, expiresAt, ...(bytes === undefined ? {} : { bytes }) };
     });
   }
 
-  /** `name`: of one of its tombstones; else the newest of its deletion. */
+  /**
+   * `name`: of one of its tombstones; else the newest of its deletion. With a former root it is declared to keep that: it is not what its
+   * document asks for, and would be replaced again.
+   */
   undelete(ref: ResourceRef, { name, actor }: { name?: string; actor: string }): void {
     const { ledger, reconciler, clock } = this.#o;
     const now = clock.now();
     if (reconciler.tracker.objects.has(refKey(ref))) {
-      throw new AppError('CONFLICT', {}, { message: `${refText(ref)} exists; delete it before bringing the old one back.` });
+      const hint = 'Its present data is kept when it is deleted, too: "lockstep undelete" shows both.';
+      throw new AppError('CONFLICT', {}, { message: `${refText(ref)} exists; delete it before bringing the old one back.`, hint });
     }
     const tombstone = this.#chosen(ref, name, now);
+    const living = ledger.objects.all().find(({ uid }) => uid === tombstone.uid);
+    if (living !== undefined) {
+      const message = `What was kept under the name of ${refText(ref)} belongs to ${refText(living.ref)}: it was renamed, and exists.`;
+      throw new AppError('CONFLICT', {}, { message });
+    }
     const row = JSON.parse(tombstone.object) as ObjectRow | null;
     if (row === null || row.document === '') {
       const hint = 'Declare the object again; its old data can be looked at by root until it expires.';
       throw new AppError('CONFLICT', {}, { message: `How ${refText(ref)} was declared is not known any more.`, hint });
     }
-    const restored: ObjectRow = { ...row, source: HOME, declared: true, applied: null, appliedHash: null, appliedRevision: null };
+    const document = tombstone.why === 'replaced' ? keepingItsRoot(row.document) : row.document;
+    const restored: ObjectRow = { ...row, document, source: HOME, declared: true, applied: null, appliedHash: null, appliedRevision: null };
     ledger.transaction(() => {
       ledger.objects.put(restored);
+      // Of an object that goes on, whatever else of it is kept are former roots.
+      for (const one of ledger.tombstones.of(tombstone.uid)) ledger.tombstones.put({ ...one, why: 'replaced' });
       ledger.tombstones.put({ ...tombstone, why: 'returning' });
       ledger.allocations.move(tombstoneOwner(tombstone.uid), tombstone.uid);
-      ledger.documents.put({ ref, source: HOME, text: row.document, updatedAt: now });
+      ledger.documents.put({ ref, source: HOME, text: document, updatedAt: now });
       const summary = `bring back tombstone "${tombstone.name}" of pool "${tombstone.pool}"`;
       ledger.audit.add(requestEntry({ at: now, actor, action: 'undelete', ref }, { summary }));
     });
@@ -75,9 +89,15 @@ export class DeletionControl {
 
   #chosen(ref: ResourceRef, name: string | undefined, now: number): TombstoneRow {
     const { ledger } = this.#o;
-    const rows = ledger.tombstones.all().filter((row) => refKey(row.ref) === refKey(ref) && (name === undefined || row.name === name));
-    const found = name === undefined ? (rows.findLast((row) => row.why === 'deleted') ?? rows.at(-1)) : rows.at(-1);
+    const rows = ledger.tombstones.all().filter((row) => refKey(row.ref) === refKey(ref) && row.why !== 'replacing');
+    const found = rows.findLast((row) => (name === undefined ? row.why === 'deleted' : row.name === name));
     const hint = 'See "lockstep undelete" for what can be brought back.';
+    const former = rows.at(-1);
+    if (found === undefined && name === undefined && former !== undefined) {
+      const message = `What ${refText(ref)} was deleted with is not kept any more, only what it had before its root volume was replaced.`;
+      const one = `To bring that back: "lockstep undelete ${ref.name} --tombstone ${former.name}".`;
+      throw new AppError('NOT_FOUND', {}, { message, hint: one });
+    }
     if (found === undefined) {
       const which = name === undefined ? 'there is no tombstone of that name' : `there is no tombstone "${name}"`;
       throw new AppError('NOT_FOUND', {}, { message: `Nothing of ${refText(ref)} was kept: ${which}.`, hint });
@@ -92,7 +112,8 @@ export class DeletionControl {
     const now = clock.now();
     const rows = ledger.tombstones
       .all()
-      .filter((row) => (target === 'all' || refKey(row.ref) === refKey(target)) && row.why !== 'returning');
+      .filter((row) => (target === 'all' || refKey(row.ref) === refKey(target)) && row.why !== 'returning')
+      .filter((row) => row.why !== 'replacing');
     if (rows.length === 0 && target !== 'all') {
       throw new AppError('NOT_FOUND', {}, { message: `Nothing of ${refText(target)} is kept: there is no tombstone of that name.` });
     }
@@ -152,6 +173,11 @@ export class DeletionControl {
     reconciler.sourcesChanged(name);
     return { source: name, objects: refsOf(rows), left: [] };
   }
+}
+
+function keepingItsRoot(text: string): string {
+  const { spec, ...rest } = JSON.parse(text) as { readonly spec: { readonly update?: object } };
+  return canonicalJson({ ...rest, spec: { ...spec, update: { ...spec.update, recreate: 'Never', image: 'Keep' } } });
 }
 
 function refsOf(rows: readonly { readonly ref: ResourceRef }[]): ResourceRef[] {

@@ -112,8 +112,9 @@ export class Explainer implements Explain {
   #gone(ref: ResourceRef): Why {
     const [lastRun] = historyOf(this.#o.ledger.intents.historyOf(refKey(ref), ROWS_PER_RUN), 1);
     if (lastRun === undefined) throw unknownObject(ref);
-    const tombstone = this.#o.ledger.tombstones.all().find((row) => refKey(row.ref) === refKey(ref));
-    const kept = tombstone === undefined ? '' : ' Its data is still kept: "lockstep undelete" brings it back.';
+    const tombstones = this.#o.ledger.tombstones.all().filter((row) => refKey(row.ref) === refKey(ref));
+    const deleted = tombstones.some((row) => row.why === 'deleted') ? ' Its data is still kept: "lockstep undelete" brings it back.' : '';
+    const kept = deleted === '' && tombstones.length > 0 ? ' A former root volume of it is still kept: see "lockstep undelete".' : deleted;
     const message = `It is not declared by any source, and it is not there.${kept}`;
     return {
       ref,

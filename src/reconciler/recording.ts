@@ -19,7 +19,9 @@ interface AppliedRecord {
 }
 
 export function recordedFrom(row: ObjectRow, ledger: Ledger, firstLookSinceBoot: boolean): Recorded {
-  const tombstone = tombstoneOf(ledger, row.uid);
+  const buried = ledger.tombstones.of(row.uid);
+  const tombstone = tombstoneOf(buried);
+  const replacing = buried.find((one) => one.why === 'replacing');
   const renamedFrom = formerNameOf(row);
   const consent = ledger.consents.all().find((one) => one.uid === row.uid && one.confirmedAt !== null);
   return {
@@ -36,6 +38,7 @@ export function recordedFrom(row: ObjectRow, ledger: Ledger, firstLookSinceBoot:
     ...(renamedFrom === undefined ? {} : { renamedFrom }),
     ...(consent === undefined ? {} : { agreed: consent.hash }),
     ...(tombstone === undefined ? {} : { tombstone: { pool: tombstone.pool, name: tombstone.name } }),
+    ...(replacing === undefined ? {} : { replacing: { pool: replacing.pool, name: replacing.name } }),
   };
 }
 
@@ -47,8 +50,7 @@ export function formerNameOf({ ref, document }: Pick<ObjectRow, 'ref' | 'documen
 }
 
 /** What the object itself is in, or goes into: it is brought back from there. Former root volumes of it are not. */
-function tombstoneOf(ledger: Ledger, uid: string): TombstoneRow | undefined {
-  const rows = ledger.tombstones.of(uid);
+function tombstoneOf(rows: readonly TombstoneRow[]): TombstoneRow | undefined {
   return rows.find((one) => one.why === 'returning') ?? rows.findLast((one) => one.why === 'deleted');
 }
 
@@ -199,7 +201,7 @@ function recordTombstone(ledger: Ledger, plan: ObjectPlan, change: AnyChange & B
     ref,
     pool: change.tombstone.pool,
     name: change.tombstone.name,
-    why: change.do === 'delete' ? 'deleted' : 'replaced',
+    why: change.do === 'delete' ? 'deleted' : 'replacing',
     object: canonicalJson(row ?? null),
     buriedAt: now,
     expiresAt,
@@ -208,10 +210,37 @@ function recordTombstone(ledger: Ledger, plan: ObjectPlan, change: AnyChange & B
 
 /**
  * The tombstone of a former root volume is recorded right before it is made: what is planned behind a shutdown is planned again when that
- * has ended, under another name.
+ * has ended. Whether it was made is known when its place is taken, and recorded right before that; what happens again in between, after a
+ * failure or a crash, goes on with the name that is recorded. Returns what is recorded of the object now.
  */
-export function recordReplacement(ledger: Ledger, plan: ObjectPlan, change: AnyChange, { now, retentionMs }: BurialTime): void {
-  if (change.do !== 'delete' && buries(change)) recordTombstone(ledger, plan, change, now, now + retentionMs);
+export function recordReplacement(
+  ledger: Ledger,
+  { plan, recorded }: { readonly plan: ObjectPlan; readonly recorded: Recorded },
+  change: AnyChange,
+  { now, retentionMs }: BurialTime,
+): Recorded {
+  if (change.do !== 'delete' && buries(change)) {
+    ledger.transaction(() => recordTombstone(ledger, plan, change, now, now + retentionMs));
+    return { ...recorded, replacing: change.tombstone };
+  }
+  if (!replaces(change)) return recorded;
+  ledger.transaction(() => becomeReplaced(ledger, recorded.uid));
+  const { replacing: _, ...rest } = recorded;
+  return rest;
+}
+
+function replaces(change: AnyChange): boolean {
+  return 'buried' in change && change.buried !== undefined;
+}
+
+function becomeReplaced(ledger: Ledger, uid: string): void {
+  for (const row of ledger.tombstones.of(uid)) if (row.why === 'replacing') ledger.tombstones.put({ ...row, why: 'replaced' });
+}
+
+/** What was to be brought back is back; what was to be buried never was. */
+export function recordWhole(ledger: Ledger, { tombstone, replacing, ...rest }: Recorded): Recorded {
+  for (const one of [tombstone, replacing]) if (one !== undefined) ledger.tombstones.remove(one.pool, one.name);
+  return rest;
 }
 
 /** An object that is gone: its row goes; what it had allocated stays with its tombstone, if there is one. */
@@ -220,6 +249,8 @@ export function forgetObject(ledger: Ledger, uid: string): void {
   if (rows.length > 0) ledger.allocations.move(uid, tombstoneOwner(uid));
   // It was to be brought back, and was deleted before it was.
   for (const row of rows) if (row.why === 'returning') ledger.tombstones.put({ ...row, why: 'deleted' });
+  // Its root was buried already, or its deletion would have gone into the same tombstone.
+  becomeReplaced(ledger, uid);
   ledger.objects.remove(uid);
 }
 

@@ -136,7 +136,10 @@ export class Runs {
       superseded: () => this.#o.halted() || tracked.desired?.specHash !== wanted,
       observe: () => this.#o.observe(tracked),
       progress,
-      begins: (index) => recordReplacement(this.#o.ledger, plan, plan.steps[index]!.change, this.#burial()),
+      begins: (index) => {
+        const { recorded } = tracked;
+        tracked.recorded = recordReplacement(this.#o.ledger, { plan, recorded }, plan.steps[index]!.change, this.#burial());
+      },
       ended: (index, outcome) => this.#stepEnded(tracked, plan, index, intents[index]!, outcome),
     });
   }

@@ -6,6 +6,7 @@ import { errorText } from '../core/errors.ts';
 import type { EventSink } from '../core/events.ts';
 import type { Log } from '../core/log.ts';
 import { type RefKey, refText } from '../core/ref.ts';
+import type { Readiness, Recorded } from '../kinds/kind.ts';
 import type { Ledger, ObjectRow } from '../state/ledger.ts';
 import type { Alarm } from './alarm.ts';
 import type { Consents } from './consents.ts';
@@ -16,7 +17,7 @@ import { heldForShutdown } from './draining.ts';
 import { type Basis, basisOf } from './drift.ts';
 import { noteDrift } from './drift-record.ts';
 import type { ObjectPlan } from './plan.ts';
-import { forgetObject, isNewlyApplied, recordApplied } from './recording.ts';
+import { forgetObject, isNewlyApplied, recordApplied, recordWhole } from './recording.ts';
 import { type ConditionReports, reportConditions } from './report-conditions.ts';
 import { holdBack } from './retry.ts';
 import type { Rollouts } from './rollouts.ts';
@@ -55,6 +56,7 @@ export class Settlement {
   settle(plans: readonly ObjectPlan[], causes: ReadonlyMap<RefKey, Causes>): void {
     const now = this.#o.clock.now();
     const converged: { tracked: Tracked; planned: ObjectPlan; basis: string }[] = [];
+    const whole: Tracked[] = [];
     this.#forgetRows(
       plans.filter(({ gone }) => gone).map(({ key }) => this.#o.tracker.objects.get(key)!.row),
       now,
@@ -73,13 +75,14 @@ export class Settlement {
       tracked.readiness = planned.readiness;
       this.#o.consents.settle(tracked, planned, now);
       if (planned.readiness !== undefined) {
+        if (isUnsettled(tracked.recorded) && hasItsData(planned.readiness)) whole.push(tracked);
         tracked.failures = 0;
         tracked.error = undefined;
         tracked.retry = undefined;
         tracked.nextRetry = undefined;
         const basis = basisOf(planned.desired!, this.#o.desired(), this.#o.basis);
         const settled = tracked.drift.basis === basis && !isNewlyApplied(tracked.row, planned.desired!);
-        if (planned.readiness.ready && !(settled && tracked.recorded.tombstone === undefined)) converged.push({ tracked, planned, basis });
+        if (planned.readiness.ready && !settled) converged.push({ tracked, planned, basis });
       }
       for (const next of this.#o.rollouts.settle(tracked, now)) this.#o.dirty.add(next, { event: 'TurnCame', about: refText(tracked.ref) });
       if (tracked.plan.againAt !== undefined) this.#o.alarm.set(tracked.key, tracked.plan.againAt);
@@ -88,26 +91,23 @@ export class Settlement {
       const cause: Cause = { event: wasReady ? 'NeedLost' : 'NeedReady', about: refText(tracked.ref) };
       for (const user of this.#o.tracker.dependants(tracked.key)) this.#o.dirty.add(user, cause);
     }
-    this.#recordApplied(converged);
+    this.#recordApplied(converged, whole);
     for (const planned of plans) {
       const tracked = this.#o.tracker.objects.get(planned.key);
       if (tracked !== undefined) reportConditions(tracked, now, this.#o);
     }
   }
 
-  #recordApplied(converged: readonly { tracked: Tracked; planned: ObjectPlan; basis: string }[]): void {
-    if (converged.length === 0) return;
+  #recordApplied(converged: readonly { tracked: Tracked; planned: ObjectPlan; basis: string }[], whole: readonly Tracked[]): void {
+    if (converged.length === 0 && whole.length === 0) return;
     const { ledger } = this.#o;
     ledger.note(() => {
+      for (const tracked of whole) tracked.recorded = recordWhole(ledger, tracked.recorded);
       for (const { tracked, planned, basis } of converged) {
         const redacted = planned.kind.redact(planned.desired!.spec, this.#o.fingerprint);
         tracked.row =
           recordApplied(ledger, tracked.row, planned.desired!, redacted, { known: tracked.drift.basis, now: basis }) ?? tracked.row;
         if (!planned.desired!.kept) tracked.drift.settle(basis);
-        if (tracked.recorded.tombstone === undefined) continue;
-        const { tombstone, ...recorded } = tracked.recorded;
-        ledger.tombstones.remove(tombstone.pool, tombstone.name);
-        tracked.recorded = recorded;
       }
     });
   }
@@ -145,4 +145,14 @@ export class Settlement {
       released?.(what, value, uid).catch((error: unknown) => log.warn({ error: errorText(error), what, value }, 'claim not given back'));
     }
   }
+}
+
+/** Also one that is to be replaced some day has what it has now. */
+function hasItsData({ ready, usable, reason }: Readiness): boolean {
+  return ready || (usable === true && reason !== 'WaitingForTurn');
+}
+
+/** It was being brought back, or its root was about to be buried. */
+function isUnsettled({ tombstone, replacing }: Recorded): boolean {
+  return tombstone !== undefined || replacing !== undefined;
 }

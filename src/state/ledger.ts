@@ -97,10 +97,12 @@ export interface DocumentTable {
 }
 
 /**
- * `deleted`: with its object. `replaced`: a former root volume of an object that goes on. `returning`: `undelete` was asked for, and
- * its object has not taken it up yet; it does not expire.
+ * - `deleted`: with its object
+ * - `replacing`: where a root volume goes that is being replaced. It may not be there yet, so it is neither shown nor expires
+ * - `replaced`: a former root volume of an object that goes on
+ * - `returning`: `undelete` was asked for, and its object has not taken it up yet; it does not expire
  */
-export type TombstoneReason = 'deleted' | 'replaced' | 'returning';
+export type TombstoneReason = 'deleted' | 'replacing' | 'replaced' | 'returning';
 
 /** Known by pool and name: one object may have several. */
 export interface TombstoneRow {

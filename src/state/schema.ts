@@ -164,10 +164,30 @@ CREATE TABLE consent (
 ) STRICT, WITHOUT ROWID;
 `;
 
+/** A root volume is written down before it is buried: until it is, its row says so. */
+const ROOTS_BEING_REPLACED = `
+CREATE TABLE tombstone_with_replacing (
+  pool TEXT NOT NULL,
+  name TEXT NOT NULL,
+  uid TEXT NOT NULL,
+  ref TEXT NOT NULL,
+  why TEXT NOT NULL CHECK (why IN ('deleted', 'replacing', 'replaced', 'returning')),
+  object TEXT NOT NULL,
+  buried_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  PRIMARY KEY (pool, name)
+) STRICT, WITHOUT ROWID;
+INSERT INTO tombstone_with_replacing SELECT pool, name, uid, ref, why, object, buried_at, expires_at FROM tombstone;
+DROP TABLE tombstone;
+ALTER TABLE tombstone_with_replacing RENAME TO tombstone;
+CREATE INDEX tombstone_uid ON tombstone (uid);
+`;
+
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, sql: FIRST },
   { version: 2, sql: TOMBSTONES_BY_NAME },
   { version: 3, sql: FORGOTTEN_SOURCES },
   { version: 4, sql: AUDIT_HEAD },
   { version: 5, sql: CONSENTS },
+  { version: 6, sql: ROOTS_BEING_REPLACED },
 ];

@@ -251,10 +251,11 @@ export class MemoryStorage implements StoragePort {
     move(volumes, volumeKey(id), tombstones, tombstone, pool);
   }
 
-  async unburyVolume(pool: string, tombstone: string, id: VolumeId, signal: AbortSignal): Promise<void> {
+  async unburyVolume(pool: string, tombstone: string, id: VolumeId, signal: AbortSignal): Promise<string | undefined> {
     await this.#called('unburyVolume', signal);
     const { volumes, tombstones } = this.#active(pool);
     move(tombstones, tombstone, volumes, volumeKey(id), pool);
+    return volumes.get(volumeKey(id))?.image;
   }
 
   async purgeTombstone(pool: string, tombstone: string, signal: AbortSignal): Promise<void> {

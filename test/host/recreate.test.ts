@@ -72,6 +72,20 @@ describe('a new root volume', { skip: needsRoot }, () => {
     const [tombstone] = readdirSync(join(host.paths.pool('fast'), '.tombstones'));
     assert.equal(readFileSync(join(host.paths.pool('fast'), '.tombstones', tombstone!, 'rootfs/kept.txt'), 'utf8'), 'of the old root');
     assert.equal((await host.lockstep('undelete', 'web')).code, 1, 'it exists');
+
+    // The former root comes back under its own name, in its own pool; the present one is kept instead.
+    host.write('a.yaml', foundation(host.prefix) + slow);
+    await host.eventually('it is gone', async () => !(await host.status()).objects.some((object) => object.ref.name === 'web'));
+    assert.equal((await host.lockstep('undelete', 'web', '--tombstone', `fast/${tombstone}`)).code, 0);
+    await host.eventually('it runs from it', async () => {
+      const web = (await host.status()).objects.find((object) => object.ref.name === 'web');
+      return web?.summary.startsWith('RecreateNever') === true && findInit(host, 'web') !== undefined;
+    });
+    assert.equal(await guest(host, 'web', 'cat', '/kept.txt'), 'of the old root');
+    await addressed(host, 'web');
+    assert.deepEqual(await identity(host, 'web'), before);
+    assert.deepEqual(readdirSync(join(host.paths.pool('fast'), '.tombstones')), []);
+    assert.equal(readdirSync(join(host.paths.pool('slow'), '.tombstones')).length, 1);
   });
 });
 

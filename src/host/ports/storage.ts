@@ -101,7 +101,8 @@ export interface StoragePort {
   renameVolume(pool: string, id: VolumeId, to: string, signal: AbortSignal): Promise<void>;
   /** Renames the volume to `.tombstones/NAME` in its pool. Missing is fine when the tombstone is already there. */
   buryVolume(pool: string, id: VolumeId, tombstone: string, signal: AbortSignal): Promise<void>;
-  unburyVolume(pool: string, tombstone: string, id: VolumeId, signal: AbortSignal): Promise<void>;
+  /** The way back. Returns the fingerprint of the image it was made from, if that is known. */
+  unburyVolume(pool: string, tombstone: string, id: VolumeId, signal: AbortSignal): Promise<string | undefined>;
   purgeTombstone(pool: string, tombstone: string, signal: AbortSignal): Promise<void>;
 }
 

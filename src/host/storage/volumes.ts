@@ -153,13 +153,13 @@ export class Volumes {
     await rename(from, to);
   }
 
-  async unbury(poolName: string, tombstone: string, id: VolumeId): Promise<void> {
+  async unbury(poolName: string, tombstone: string, id: VolumeId): Promise<string | undefined> {
     const { target } = await openPool(this.#records, poolName);
     const from = tombstonePath(target.path, tombstone);
     const to = volumePath(target.path, id);
     const back = await pathExists(to);
     if (!(await pathExists(from))) {
-      if (back) return;
+      if (back) return readFacts(to)?.image;
       throw missing(poolName, tombstone);
     }
     if (back) throw taken(poolName, id.name);
@@ -168,6 +168,7 @@ export class Volumes {
     // Before the rename: a volume whose facts name another one counts as half-made.
     if (facts !== undefined && facts.name !== id.name) await writeFacts(from, { ...facts, name: id.name });
     await rename(from, to);
+    return facts?.image;
   }
 
   async purge(poolName: string, tombstone: string, signal: AbortSignal): Promise<void> {

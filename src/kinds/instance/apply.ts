@@ -20,7 +20,7 @@ const create: Appliers<InstanceChangeTable>['create'] = async (host, ref, { targ
   const name = lxcName(ref);
   const hostPaths = await readHostPaths(host, target);
   const making = render(target, hostPaths, 'making');
-  const made = render(target, hostPaths, 'made');
+  let { image: from } = target;
   // First of all who it is: whatever a crash leaves behind from here on can be told to be ours, and finished.
   await run.step('define', () => host.lxc.define(name, making));
   if (revive === undefined) {
@@ -29,14 +29,16 @@ const create: Appliers<InstanceChangeTable>['create'] = async (host, ref, { targ
     run.progress(`making the root file system from ${image}`);
     await run.step('volume', () => host.storage.createContainerVolume(pool, volume, run.signal));
   } else {
-    await run.step('volume', () => host.storage.unburyVolume(pool, revive, rootVolume(ref), run.signal));
+    const fingerprint = await run.step('volume', () => host.storage.unburyVolume(pool, revive, rootVolume(ref), run.signal));
+    // It was made from what its image was then.
+    if (fingerprint !== undefined) from = { ...from, fingerprint };
   }
   await run.step('device nodes', () => host.lxc.setDeviceNodes(name, making.nodes));
   for (const lease of making.dhcpHosts) {
     await run.step(`lease ${lease.key}`, () => host.network.setDhcpHost(lease.bridge, lease.key, lease.host));
   }
   if (seed.length > 0) await run.step('cloud-init seed', () => host.lxc.writeInRootfs(target.rootfs, seed));
-  await run.step('record', () => host.lxc.define(name, made));
+  await run.step('record', () => host.lxc.define(name, render({ ...target, image: from }, hostPaths, 'made')));
   return 'done';
 };
 

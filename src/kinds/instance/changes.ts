@@ -2,7 +2,7 @@
 import type { KnobWrite } from '../../host/cgroup/knobs.ts';
 import type { DhcpHostEntry } from '../../host/devices/device-spec.ts';
 import type { Plugged, RootfsFile } from '../../host/ports/lxc.ts';
-import type { Buries, Changes } from '../changes.ts';
+import type { Buries, Changes, Replaces } from '../changes.ts';
 import type { FieldChange } from '../kind.ts';
 import type { Target } from './render.ts';
 
@@ -37,7 +37,7 @@ export interface InstanceChangeTable {
     because: 'absent' | 'half-made' | 'root lost' | 'recreate';
     /** What it is made with, for people. */
     fields: readonly FieldChange[];
-  };
+  } & Replaces;
   /** Removes a half-made one that was begun with another image or pool. */
   undo: { pool: string; volume: boolean; because: string };
   /** Writes configuration, record, device nodes; and the seed when it is not running. */

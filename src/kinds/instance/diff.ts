@@ -11,6 +11,7 @@ import { refKey } from '../../core/ref.ts';
 import { type KnobWrite, knobWrites, limitKnobs, sameKnobValue, unlimitedValue } from '../../host/cgroup/knobs.ts';
 import type { DhcpHostEntry } from '../../host/devices/device-spec.ts';
 import type { DhcpHost } from '../../host/ports/network.ts';
+import type { Buries } from '../changes.ts';
 import type { DiffInput, Facts, FieldChange, PlannedStep, Recorded } from '../kind.ts';
 import { type InstanceActual, isUp } from './actual.ts';
 import type { DhcpKey, InstanceChange, StopReason } from './changes.ts';
@@ -32,6 +33,7 @@ const DELETED_SHUTDOWN_MS = 30_000;
 
 type Input = DiffInput<InstanceSpec, InstanceActual>;
 type Step = PlannedStep<InstanceChange>;
+type Grave = Buries['tombstone'];
 
 export function diff(input: Input): readonly Step[] {
   const { desired, actual } = input;
@@ -78,9 +80,15 @@ function deletion(actual: InstanceActual, { recorded, facts }: Input): Step {
 }
 
 /** A deletion that is tried again goes into the tombstone it was begun with. */
-function burial(volume: InstanceActual['volume'], { uid, tombstone }: Recorded, facts: Facts): { pool: string; name: string } | undefined {
+function burial(volume: InstanceActual['volume'], recorded: Recorded, facts: Facts): Grave | undefined {
   if (volume.is !== 'there' && volume.is !== 'inactive') return undefined;
-  return tombstone?.pool === volume.pool ? tombstone : { pool: volume.pool, name: `${uid}.${facts.now}` };
+  const { tombstone } = recorded;
+  return tombstone?.pool === volume.pool ? tombstone : grave(volume.pool, recorded, facts);
+}
+
+/** A burial that is tried again, be it of the root alone or with its instance by now, has the name that it was begun with. */
+function grave(pool: string, { uid, replacing }: Recorded, { now }: Facts): Grave {
+  return replacing?.pool === pool ? replacing : { pool, name: `${uid}.${now}` };
 }
 
 function unfinished(actual: InstanceActual): 'half-made' | 'root lost' | undefined {
@@ -95,6 +103,7 @@ function creation(
   actual: InstanceActual | undefined,
   because: 'absent' | 'half-made' | 'root lost' | 'recreate',
   { ref, recorded, facts }: Input,
+  buried = actual?.volume.is === 'there' ? undefined : recorded.replacing,
 ): Step[] {
   const lost = because === 'root lost' || because === 'recreate';
   // A lost root is made anew from what is declared now: the image it was made from may be gone.
@@ -120,6 +129,7 @@ function creation(
       revive: recorded.tombstone?.name,
       because,
       fields: because === 'recreate' ? [] : createdFields(spec, base.image),
+      ...(buried === undefined ? {} : { buried }),
     },
   });
   return spec.state === 'Stopped' ? steps : [...steps, ...startSteps(spec, { because: 'it is declared to run' })];
@@ -179,10 +189,12 @@ function recreation(spec: InstanceSpec, replacement: Replacement, actual: Instan
   const stop = up ? stopSteps('recreate', replacement.fields, spec.shutdownTimeoutMs, actual, input) : [];
   if (up && stop.length === 0) return [];
   const { volume } = actual;
-  const tombstone = volume.is === 'there' ? { pool: volume.pool, name: `${recorded.uid}.${facts.now}` } : undefined;
+  const tombstone = volume.is === 'there' ? grave(volume.pool, recorded, facts) : undefined;
   const fields = up ? [] : replacement.fields;
   const bury: Step[] = tombstone === undefined ? [] : [{ change: { do: 'buryRoot', tombstone, fields } }];
-  return [...stop, ...bury, ...creation(spec, actual, 'recreate', input)];
+  // Whatever it came back from, it has been there.
+  const { tombstone: _, ...fresh } = recorded;
+  return [...stop, ...bury, ...creation(spec, actual, 'recreate', { ...input, recorded: fresh }, tombstone)];
 }
 
 function thaw(spec: InstanceSpec, actual: InstanceActual): Step[] {

@@ -10,13 +10,18 @@ import type { StoragePoolActual } from './observe.ts';
 type Step = PlannedStep<StoragePoolChange>;
 
 export function isOver(tombstone: Tombstone, now: number): boolean {
-  return tombstone.why !== 'returning' && tombstone.expiresAt <= now;
+  return ends(tombstone) && tombstone.expiresAt <= now;
+}
+
+/** What is being brought back does not, nor what may not be buried yet. */
+function ends({ why }: Tombstone): boolean {
+  return why !== 'returning' && why !== 'replacing';
 }
 
 export function purgeSteps(pool: string, actual: Pick<StoragePoolActual, 'tombstones' | 'sizeBytes'>, facts: Facts): Step[] {
   const all = facts.tombstones(pool);
   const expired = all.filter((one) => isOver(one, facts.now));
-  const kept = all.filter((one) => one.why !== 'returning' && !isOver(one, facts.now));
+  const kept = all.filter((one) => ends(one) && !isOver(one, facts.now));
   const crowded = tooMany(kept, actual.tombstones ?? [], (actual.sizeBytes ?? Infinity) * facts.retention.share);
   return [...expired.map((one) => purge(pool, one, 'expired')), ...crowded.map((one) => purge(pool, one, 'room'))];
 }

@@ -304,10 +304,11 @@ class BenchStorage {
     this.#bench.volumes.delete(`${pool}/${id.name}`);
   }
 
-  async unburyVolume(pool: string, tombstone: string, id: { name: string }): Promise<void> {
+  async unburyVolume(pool: string, tombstone: string, id: { name: string }): Promise<string | undefined> {
     const volume = this.#bench.tombstones.get(tombstone);
     if (volume !== undefined) this.#bench.volumes.set(`${pool}/${id.name}`, volume);
     this.#bench.tombstones.delete(tombstone);
+    return this.#bench.volumes.get(`${pool}/${id.name}`)?.image;
   }
 }
 
