@@ -11,8 +11,9 @@
 
 #include <linux/openat2.h>
 
+#include "helper-readonly.h"
 #include "helper.h"
-#include "owned-fd.h"
+#include "mount-tree.h"
 
 namespace {
 
@@ -22,15 +23,7 @@ struct Problem {
   int error;
 };
 
-// As in linux/mount.h, which cannot be included beside sys/mount.h everywhere.
-constexpr unsigned kOpenTreeClone = 1, kOpenTreeCloexec = O_CLOEXEC, kRecursive = 0x8000;
-constexpr unsigned kMoveFromEmpty = 0x4, kMoveToEmpty = 0x40;
 constexpr unsigned kFsmountCloexec = 1, kFsopenCloexec = 1, kConfigString = 1, kConfigFlag = 0, kConfigCreate = 6;
-constexpr uint64_t kReadOnly = 0x1, kNoSuid = 0x2, kNoDev = 0x4;
-
-struct MountAttr {
-  uint64_t set, clear, propagation, userns;
-};
 
 Problem refused(const std::string& what, int error) { return {"DEVICE_REFUSED", what, error}; }
 
@@ -62,10 +55,11 @@ int openInit(const std::string& init, const std::string& monitor) {
   return pidfd;
 }
 
+bool isMapped(const std::string& init) { return namespaceOf(init, "user") != namespaceOf("self", "user"); }
+
 /** From here on this process is the container's root in its mount namespace. */
-void enter(int pidfd, const std::string& init) {
-  bool mapped = namespaceOf(init, "user") != namespaceOf("self", "user");
-  if (setns(pidfd, CLONE_NEWNS | (mapped ? CLONE_NEWUSER : 0)) != 0)
+void enter(int pidfd, bool mapped, bool inUser = false) {
+  if (setns(pidfd, CLONE_NEWNS | (mapped && !inUser ? CLONE_NEWUSER : 0)) != 0)
     throw Problem{"LXC_NOT_RUNNING", "The container's namespaces cannot be entered", errno};
   if (!mapped) return;
   // Before, while its ids are not the namespace's, what it makes would belong to nobody. Groups cannot be dropped everywhere.
@@ -128,16 +122,14 @@ int openTarget(const Place& place, const std::string& target, bool directory) {
 }
 
 int bindTree(const std::string& source, const std::string& kind, bool readonly, bool recursive) {
-  int tree = static_cast<int>(
-      syscall(SYS_open_tree, AT_FDCWD, source.c_str(), kOpenTreeClone | kOpenTreeCloexec | (recursive ? kRecursive : 0)));
+  int tree = cloneTree(source, recursive);
   if (tree < 0) throw Problem{"DEVICE_MISSING", "The source \"" + source + "\" cannot be opened", errno};
   struct stat info;
   if (fstat(tree, &info) != 0) throw Problem{"DEVICE_MISSING", "The source \"" + source + "\" cannot be looked at", errno};
   bool right = kind == "directory" ? S_ISDIR(info.st_mode) : kind == "node" ? S_ISCHR(info.st_mode) : !S_ISDIR(info.st_mode);
   if (!right) throw Problem{"DEVICE_MISSING", "The source \"" + source + "\" is something else by now", EINVAL};
   // A slave, as liblxc's own mounts are: what is mounted below it inside must never reach the host.
-  MountAttr attr = {readonly ? kReadOnly : 0, 0, MS_SLAVE, 0};
-  if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | (recursive ? kRecursive : 0), &attr, sizeof attr) != 0)
+  if (!setTree(tree, recursive, {readonly ? kReadOnly : 0, 0, MS_SLAVE, 0}))
     throw refused("The mount of \"" + source + "\" cannot be prepared", errno);
   return tree;
 }
@@ -158,20 +150,23 @@ void plug(const std::vector<std::string>& fields) {
   const std::string &kind = fields[3], &source = fields[4], &target = fields[5], &size = fields[8];
   bool readonly = fields[6] == "1", recursive = fields[7] == "1";
   OwnedFd init(openInit(fields[0], fields[1]));
+  bool mapped = isMapped(fields[0]), directory = kind == "directory" || kind == "tmpfs";
   OwnedFd bound(kind == "tmpfs" ? -1 : bindTree(source, kind, readonly, recursive));
-  enter(init.get(), fields[0]);
+  bool lock = bound.valid() && readonly && mapped;
+  OwnedFd locked(lock ? lockedCopy(bound.get(), directory, init.get()) : -1);
+  if (lock && !locked.valid()) throw refused("The mount of \"" + source + "\" cannot be made read-only for good", errno);
+  enter(init.get(), mapped, lock);
   OwnedFd made(kind == "tmpfs" ? tmpfsTree(size, readonly) : -1);
-  bool directory = kind == "directory" || kind == "tmpfs";
   Place place = placeOf(target, true);
   OwnedFd parent(place.parent), at(openTarget(place, target, directory));
-  if (syscall(SYS_move_mount, kind == "tmpfs" ? made.get() : bound.get(), "", at.get(), "", kMoveFromEmpty | kMoveToEmpty) != 0)
+  if (!attachTree(made.valid() ? made.get() : lock ? locked.get() : bound.get(), at.get(), ""))
     throw refused("\"" + target + "\" cannot be mounted on in the container", errno);
 }
 
 void unplug(const std::vector<std::string>& fields) {
   const std::string &kind = fields[3], &target = fields[5];
   OwnedFd init(openInit(fields[0], fields[1]));
-  enter(init.get(), fields[0]);
+  enter(init.get(), isMapped(fields[0]));
   Place place = placeOf(target, false);
   if (place.parent < 0) return;
   OwnedFd parent(place.parent);

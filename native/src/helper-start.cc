@@ -6,6 +6,7 @@
 
 #include <lxc/lxccontainer.h>
 
+#include "helper-readonly.h"
 #include "helper.h"
 
 /** {"at": epoch ms, "code": n} or {"at": epoch ms, "signal": n}, by temporary file and rename; the reader never sees half of it. */
@@ -62,6 +63,14 @@ static struct lxc_container* openContainer(const std::string& lxcpath, const std
   return nullptr;
 }
 
+/** Ends with a line where liblxc's own are, which is where the reason of a failed start is looked for. */
+[[noreturn]] static void giveUp(const std::string& log, const std::string& name, const std::string& problem) {
+  std::string line = "lockstep " + name + " ERROR " + problem + "\n";
+  int fd = open(log.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+  if (fd >= 0) (void)!write(fd, line.data(), line.size());
+  _exit(1);
+}
+
 [[noreturn]] void runMonitor(const protocol::Message& request) {
   const std::string &lxcpath = request.fields[0], &name = request.fields[1], &log = request.fields[2], &exitFile = request.fields[3];
   const std::string directory = lxcpath + "/" + name;
@@ -83,7 +92,11 @@ static struct lxc_container* openContainer(const std::string& lxcpath, const std
   struct lxc_container* c = openContainer(lxcpath, name);
   if (c == nullptr) _exit(2);
   for (;;) {
-    if (!c->start(c, 0, nullptr)) _exit(1);
+    ReadonlyDisks disks(c, directory);
+    if (!disks.problem().empty()) giveUp(log, name, disks.problem());
+    bool ended = c->start(c, 0, nullptr);
+    disks.leave();
+    if (!ended) _exit(1);
     if (!isReboot(c->error_num)) break;
     // The hook's refusal stands there as an error, and it was none.
     (void)!truncate(log.c_str(), 0);

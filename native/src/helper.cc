@@ -272,9 +272,10 @@ std::string readLog(int directory, const char* path) {
     if (end == std::string::npos) end = text.size();
     std::string line = text.substr(at, end - at);
     at = end + 1;
-    // Said at every start: root writes the id maps itself, and not every kernel has all files liblxc would hand over.
+    // Said at every start: root writes the id maps itself, and not every kernel has all files liblxc would hand over; the monitor holds the
+    // namespace it returns to.
     bool usual = line.find("newuidmap") != std::string::npos || line.find("newgidmap") != std::string::npos ||
-                 line.find("Failed to fchown") != std::string::npos;
+                 line.find("Failed to fchown") != std::string::npos || line.find("Inherited fd") != std::string::npos;
     if (!usual && !line.empty()) out += line + "\n";
   }
   return out;

@@ -134,6 +134,8 @@ test('why, history and audit on a real host', { skip: needsRoot, timeout: 120_00
     await host.start();
     const live = await host.lockstep('audit', 'verify', '--expect', head!);
     assert.equal(live.code, 0, live.stderr);
+    // The API answers before the first round has looked at the objects.
+    await host.sync();
     const metrics = (await host.get('/metrics')).body;
     assert.match(metrics, /^lockstep_objects\{kind="Instance",condition="Ready",status="False"\} 2$/m);
     assert.match(metrics, /^lockstep_source_revision_age_seconds\{source="main"\} \d/m);

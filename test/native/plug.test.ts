@@ -1,14 +1,46 @@
 // Mounts and NICs put into a running container by the port itself, with paths that its root controls; and what a guest's reboot starts with.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { Readable } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Plugged, PluggedMount } from '../../src/host/ports/lxc.ts';
-import { makeTestHost, nativeProblem, type TestHost } from './busybox-container.ts';
+import { FIRST_ID, makeTestHost, nativeProblem, type TestHost } from './busybox-container.ts';
+
+/** What the container's root could do to make them writable, and to write. */
+async function makeWritable(run: (...command: string[]) => Promise<string>, ...paths: string[]): Promise<string[]> {
+  const attempts = `
+    mkdir -p /run/again; touch /run/again-file
+    for path in ${paths.join(' ')}; do
+      [ -d $path ] && again=/run/again || again=/run/again-file
+      mount --bind $path $again || echo "$path cannot be bound"
+      for at in $path $again; do mount -o remount,rw,bind $at && echo "$at remounted"; done
+      if [ -d $path ]; then touch $path/new; else echo more >>$path; fi && echo "$path written"
+      umount $again
+    done`;
+  return (await run('sh', '-c', attempts)).split('\n').filter(Boolean);
+}
+
+/** Returns init's environment, as it is after the reboot. */
+async function reboot(host: TestHost): Promise<string> {
+  const before = (await host.port.list()).get('c')?.initPid;
+  assert.ok(before !== undefined);
+  // busybox's init reboots on SIGTERM.
+  process.kill(before, 'SIGTERM');
+  for (let n = 0; n < 200; n++) {
+    const now = (await host.port.list()).get('c');
+    if (now?.power === 'Running' && now.initPid !== before) {
+      const environment = readFileSync(`/proc/${now.initPid}/environ`, 'utf8');
+      // Until it is executed, it is a copy of the monitor.
+      if (environment.includes('container=lxc')) return environment;
+    }
+    await sleep(25);
+  }
+  return assert.fail('it did not come up again');
+}
 
 describe('devices of a running container', { skip: nativeProblem() ?? false, timeout: 60_000 }, () => {
   const link = 'tpv222222222';
@@ -23,6 +55,7 @@ describe('devices of a running container', { skip: nativeProblem() ?? false, tim
     mkdirSync(shared, { mode: 0o755 });
     chmodSync(shared, 0o755);
     writeFileSync(join(shared, 'file'), 'shared');
+    for (const path of [shared, join(shared, 'file')]) chownSync(path, FIRST_ID, FIRST_ID);
   });
   after(async () => {
     await host[Symbol.asyncDispose]();
@@ -57,6 +90,23 @@ describe('devices of a running container', { skip: nativeProblem() ?? false, tim
     for (const device of [mount('/run/deep/er'), file, file]) await unplug(device);
     assert.equal(await run('sh', '-c', 'cat /run/deep/er/file; cat /run/deep/file; grep -c /run/deep /proc/mounts'), '0');
     await unplug(mount('/no/such/place'));
+  });
+
+  test('what is read-only cannot be made writable by the root of the container', async () => {
+    const file = mount('/run/ro-file', { source: join(shared, 'file'), directory: false, readonly: true });
+    for (const recursive of [false, true]) {
+      await plug(mount('/run/ro', { readonly: true, recursive }));
+      await plug({ ...file, recursive });
+      assert.equal(await run('cat', '/run/ro/file', '/run/ro-file'), 'sharedshared');
+      assert.deepEqual(await makeWritable(run, '/run/ro', '/run/ro-file'), []);
+      await unplug(mount('/run/ro'));
+      await unplug(file);
+      assert.equal(await run('sh', '-c', 'grep -c /run/ro /proc/mounts'), '0');
+    }
+    // The same means on one that may be written, so that it is known to work.
+    await plug(mount('/run/rw'));
+    assert.deepEqual(await makeWritable(run, '/run/rw'), ['/run/rw remounted', '/run/again remounted', '/run/rw written']);
+    await unplug(mount('/run/rw'));
   });
 
   test('what the guest has mounted over it goes with it', async () => {
@@ -124,6 +174,70 @@ describe('devices of a running container', { skip: nativeProblem() ?? false, tim
   });
 });
 
+describe('read-only mounts of a configuration', { skip: nativeProblem() ?? false, timeout: 60_000 }, () => {
+  let host: TestHost;
+  before(async () => {
+    host = await makeTestHost('to');
+  });
+  after(async () => {
+    await host[Symbol.asyncDispose]();
+  });
+
+  async function run(...command: string[]): Promise<string> {
+    const process = await host.port.exec('c', { command, environment: {} });
+    process.stdin.end();
+    const [output] = await Promise.all([text(process.stdout as Readable), process.exited]);
+    return output.trim();
+  }
+
+  test('cannot be made writable by the root of the container, nor after its reboot; nothing of them is on the host', async () => {
+    const shared = join(host.root, 'a b\\c');
+    mkdirSync(join(shared, 'below'), { recursive: true, mode: 0o755 });
+    writeFileSync(join(shared, 'file'), 'shared');
+    for (const path of [shared, join(shared, 'file')]) chownSync(path, FIRST_ID, FIRST_ID);
+    const source = shared.replaceAll('\\', '\\134').replaceAll(' ', '\\040');
+    await host.define('c', [
+      `lxc.mount.entry = ${source} run/rw none bind,create=dir 0 0`,
+      `lxc.mount.entry = ${source} run/ro none bind,ro,create=dir 0 0`,
+      `lxc.mount.entry = ${source} run/all none rbind,ro,create=dir 0 0`,
+      `lxc.mount.entry = ${source}/file run/ro-file none bind,ro,create=file 0 0`,
+      // In the one before: its place is where it stands.
+      `lxc.mount.entry = ${source} run/ro/below none bind 0 0`,
+    ]);
+    const mounts = (): string => readFileSync('/proc/self/mounts', 'utf8');
+    const before = mounts();
+    await host.port.start('c', AbortSignal.timeout(10_000));
+    for (let boot = 1; boot <= 2; boot++) {
+      assert.equal(
+        await run('cat', '/run/ro/file', '/run/all/file', '/run/ro-file', '/run/rw/file', '/run/ro/below/file'),
+        'shared'.repeat(5),
+      );
+      assert.deepEqual(await makeWritable(run, '/run/ro', '/run/all', '/run/ro-file'), []);
+      assert.deepEqual(await makeWritable(run, '/run/rw'), ['/run/rw remounted', '/run/again remounted', '/run/rw written']);
+      assert.equal((await makeWritable(run, '/run/ro/below')).at(-1), '/run/ro/below written');
+      assert.equal(mounts(), before);
+      if (boot === 2) break;
+      // With the configuration of the first start, because what is there by now cannot be read.
+      const file = join(host.paths.instance('c'), 'config');
+      const config = readFileSync(file);
+      writeFileSync(file, 'lxc.no.such.key = 1\n');
+      await reboot(host);
+      writeFileSync(file, config);
+    }
+    await host.port.kill('c', AbortSignal.timeout(10_000));
+    assert.equal(existsSync(join(host.paths.instance('c'), 'readonly')), false);
+  });
+
+  test('whose source is not there end the start with the reason', async () => {
+    await host.define('d', [`lxc.mount.entry = ${host.root}/none run/ro none bind,ro,create=dir 0 0`]);
+    await assert.rejects(host.port.start('d', AbortSignal.timeout(10_000)), {
+      code: 'LXC_START_FAILED',
+      message: /liblxc gave up/,
+    });
+    assert.match(readFileSync(join(host.paths.instance('d'), 'log'), 'utf8'), /"[^"]*\/none" cannot be made read-only: No such file/);
+  });
+});
+
 describe("a guest's reboot", { skip: nativeProblem() ?? false, timeout: 60_000 }, () => {
   let host: TestHost;
   before(async () => {
@@ -133,19 +247,6 @@ describe("a guest's reboot", { skip: nativeProblem() ?? false, timeout: 60_000 }
     await host[Symbol.asyncDispose]();
   });
 
-  async function reboot(): Promise<string> {
-    const before = (await host.port.list()).get('c')?.initPid;
-    assert.ok(before !== undefined);
-    // busybox's init reboots on SIGTERM.
-    process.kill(before, 'SIGTERM');
-    for (let n = 0; n < 200; n++) {
-      const now = (await host.port.list()).get('c');
-      if (now?.power === 'Running' && now.initPid !== before) return readFileSync(`/proc/${now.initPid}/environ`, 'utf8');
-      await sleep(25);
-    }
-    return assert.fail('it did not come up again');
-  }
-
   test('starts with the configuration as it is by then, and says so', async () => {
     await host.define('c', ['lxc.environment = WHICH=first']);
     await host.port.start('c', AbortSignal.timeout(10_000));
@@ -153,7 +254,7 @@ describe("a guest's reboot", { skip: nativeProblem() ?? false, timeout: 60_000 }
     await host.define('c', ['lxc.environment = WHICH=second']);
     const directory = host.paths.instance('c');
     writeFileSync(join(directory, 'instance.json'), '{"second":true}');
-    assert.match(await reboot(), /WHICH=second/);
+    assert.match(await reboot(host), /WHICH=second/);
     assert.equal(readFileSync(join(directory, 'started.json'), 'utf8'), '{"second":true}');
     assert.equal((await host.port.list()).get('c')?.monitorPid, monitor);
     assert.equal(readFileSync(join(directory, 'log'), 'utf8').includes('rebooted'), false, 'what stopped the reboot is no error');
@@ -161,6 +262,6 @@ describe("a guest's reboot", { skip: nativeProblem() ?? false, timeout: 60_000 }
 
   test('starts as it was when the configuration cannot be read', async () => {
     writeFileSync(join(host.paths.instance('c'), 'config'), 'lxc.no.such.key = 1\n');
-    assert.match(await reboot(), /WHICH=second/);
+    assert.match(await reboot(host), /WHICH=second/);
   });
 });

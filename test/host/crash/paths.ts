@@ -67,12 +67,14 @@ export const paths: readonly Path[] = [
     'Instance, replug',
     [
       'some',
-      web('devices: { zero: { type: unix-char, source: /dev/zero, path: /dev/a }, tmp: { type: disk, source: "tmpfs:", path: /a } }'),
+      web(
+        'devices: { zero: { type: unix-char, source: /dev/zero, path: /dev/a }, tmp: { type: disk, source: "tmpfs:", path: /a }, host: { type: disk, source: /usr/share, path: /h, readonly: "true" } }',
+      ),
     ],
     [
       'others',
       web(
-        'devices: { zero: { type: unix-char, source: /dev/zero, path: /dev/b }, eth0: { type: nic, network: lan, mtu: "1400" }, more: { type: disk, source: "tmpfs:", path: /b } }',
+        'devices: { zero: { type: unix-char, source: /dev/zero, path: /dev/b }, eth0: { type: nic, network: lan, mtu: "1400" }, more: { type: disk, source: "tmpfs:", path: /b }, host: { type: disk, source: /usr/sbin, path: /h, readonly: "true" } }',
       ),
     ],
   ),

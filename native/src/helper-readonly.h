@@ -1,0 +1,40 @@
+// Read-only disks that stay so. The root of an unprivileged container has CAP_SYS_ADMIN over its own mounts and may take a read-only flag
+// off that was set inside. The kernel locks the flags a mount has when its namespace is copied for another user namespace
+// (mount_namespaces(7); lock_mnt_tree in fs/namespace.c), and at no other time. So the flag is set before that, outside: for a start in a
+// mount namespace of the monitor's own, from which liblxc clones the container's; for a running container in one that is made for nothing
+// else and copied at once. Either ends with its process: nothing on the host has to be removed, however that ends.
+// LXD keeps such mounts on the host, below its devices directory.
+#pragma once
+#include <string>
+#include <vector>
+
+struct lxc_container;
+
+/** For one start of a container: made before, left after its end. */
+class ReadonlyDisks {
+ public:
+  /** From here on the process may be in a mount namespace of its own. */
+  ReadonlyDisks(struct lxc_container* c, const std::string& directory);
+  ~ReadonlyDisks() { leave(); }
+  ReadonlyDisks(const ReadonlyDisks&) = delete;
+  ReadonlyDisks& operator=(const ReadonlyDisks&) = delete;
+  /** Why the container must not be started; empty when all is well. */
+  const std::string& problem() const { return problem_; }
+  /** Back to the host's mount namespace, where what is mounted by then is seen, and to the configuration as it was. Once more is fine. */
+  void leave();
+
+ private:
+  std::string prepare();
+  std::string takeFromPlace();
+
+  struct lxc_container* container_;
+  std::string place_, problem_;
+  std::vector<std::string> entries_;
+  int outside_ = -1;
+};
+
+/**
+ * A copy of a detached tree whose flags the container's root cannot change. -1 and errno. This process has entered the container's user
+ * namespace then, and is in a mount namespace where nothing but that copy is of use.
+ */
+int lockedCopy(int tree, bool directory, int init);
