@@ -46,6 +46,7 @@ import { faultsFromEnvironment } from './reconciler/fault.ts';
 import { Reconciler } from './reconciler/loop.ts';
 import { metricsReading } from './reconciler/metrics-reading.ts';
 import { objectUid } from './reconciler/recording.ts';
+import { Refusals } from './reconciler/refusals.ts';
 import { SourceSet } from './reconciler/source-set.ts';
 import { DirectorySource } from './sources/directory.ts';
 import { ForgottenSource } from './sources/forgotten.ts';
@@ -210,7 +211,12 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
     moved: (source) => control.sourceMoved(source),
     log,
   });
+  // One for each door, so that a flood from the network hides nothing of what is tried on the socket.
+  const newRefusals = (): Refusals => new Refusals({ add: (entry) => ledger.audit.add(entry), clock, log });
+  const refusals = newRefusals();
+  undo.defer(() => refusals.flush());
   const api = await createApi({
+    refused: (refusal) => refusals.note(refusal),
     webhooks,
     control,
     explain: new Explainer({ reconciler, ledger, sources }),
@@ -226,7 +232,9 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
   await api.listenUnix(paths.socket, options.socketGroup === undefined ? {} : { group: options.socketGroup });
 
   if (options.webhooks !== undefined) {
-    const listener = await listenForWebhooks(webhooks, options.webhooks, log);
+    const fromNetwork = newRefusals();
+    undo.defer(() => fromNetwork.flush());
+    const listener = await listenForWebhooks(webhooks, options.webhooks, log, (refusal) => fromNetwork.note(refusal));
     undo.defer(() => listener.close());
   }
 

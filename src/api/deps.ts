@@ -5,6 +5,7 @@ import type { Log } from '../core/log.ts';
 import type { Control } from '../reconciler/control.ts';
 import type { Explain } from '../reconciler/explain.ts';
 import type { EventStream, HostShutdownPort, Operations, PeerReader } from './ports.ts';
+import type { Refused } from './refused.ts';
 import type { WebhookReceiver } from './webhooks/receiver.ts';
 
 export interface ApiDeps {
@@ -18,6 +19,8 @@ export interface ApiDeps {
   readonly log: Log;
   /** Takes webhooks from git forges. Default: there is no such route. */
   readonly webhooks?: WebhookReceiver;
+  /** Told of each request that would have changed something and was refused. Default: nobody is. */
+  readonly refused?: Refused;
   readonly version: string;
   /** Reads SO_PEERCRED. Without it, actors are called `local`. */
   readonly peer?: PeerReader;

@@ -17,3 +17,12 @@ export function actorReader(peer: PeerReader | undefined): (socket: Socket) => s
     return actor;
   };
 }
+
+/** For telling of a refusal: the one at the other end may be gone already. */
+export function nameOf(actor: (socket: Socket) => string, socket: Socket): string {
+  try {
+    return actor(socket);
+  } catch {
+    return 'unknown';
+  }
+}

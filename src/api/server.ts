@@ -8,7 +8,8 @@ import Fastify, { type InjectOptions, type LightMyRequestResponse } from 'fastif
 import { answerErrors } from './answer-errors.ts';
 import type { ApiDeps, RouteContext, Routes } from './deps.ts';
 import { OpenApiCollector } from './openapi.ts';
-import { actorReader } from './peer.ts';
+import { actorReader, nameOf } from './peer.ts';
+import { refusalOf } from './refused.ts';
 import { clearSocketPath, restrictSocket } from './unix-socket.ts';
 import { auditRoutes } from './v1/audit.ts';
 import { explainRoutes } from './v1/explain.ts';
@@ -73,11 +74,15 @@ export async function createApi(deps: ApiDeps): Promise<ApiServer> {
   });
   // Answers are written as they are: fast-json-stringify would silently drop members its schema does not know.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
-  answerErrors(app, deps.log);
+  const actor = actorReader(deps.peer);
+  answerErrors(app, deps.log, (request, problem) => {
+    const refusal = refusalOf(request, nameOf(actor, request.raw.socket), problem);
+    if (refusal !== undefined) deps.refused?.(refusal);
+  });
 
   const openApi = new OpenApiCollector();
   app.addHook('onRoute', (route) => openApi.add(route));
-  const context: RouteContext = { ...deps, actor: actorReader(deps.peer) };
+  const context: RouteContext = { ...deps, actor };
   for (const routes of ROUTES) routes(app, context);
   if (deps.webhooks !== undefined) webhookRoutes(app, deps.webhooks);
   openApiRoutes(app, openApi, deps.version);

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { toAppError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { answerErrors } from './answer-errors.ts';
+import { type Refused, refusalOf } from './refused.ts';
 import { webhookRoutes } from './v1/webhooks.ts';
 import { WEBHOOK_BODY_BYTES, type WebhookReceiver } from './webhooks/receiver.ts';
 
@@ -21,6 +22,7 @@ export async function listenForWebhooks(
   receiver: WebhookReceiver,
   listen: { readonly host: string; readonly port: number },
   log: Log,
+  refused: Refused = () => {},
 ): Promise<WebhookServer> {
   const app = Fastify({
     logger: false,
@@ -31,7 +33,10 @@ export async function listenForWebhooks(
     keepAliveTimeout: 5000,
     routerOptions: { maxParamLength: 255 },
   });
-  answerErrors(app, log);
+  answerErrors(app, log, (request, problem) => {
+    const refusal = refusalOf(request, `address:${request.ip}`, problem);
+    if (refusal !== undefined) refused(refusal);
+  });
   webhookRoutes(app, receiver);
   app.server.maxConnections = MAX_CONNECTIONS;
   app.server.headersTimeout = REQUEST_MS;

@@ -195,6 +195,7 @@ describe('exec over a WebSocket', () => {
     assert.equal(problem['code'], 'LXC_NOT_RUNNING');
     assert.equal(problem['detail'], 'It is off.');
     assert.equal(problem['hint'], 'Start it.');
+    assert.deepEqual(server.refused, [{ actor: 'uid:1000', request: 'exec', ref: 'Instance/default/-/web', code: 'LXC_NOT_RUNNING' }]);
   });
 
   it('refuses an upgrade elsewhere with a problem document', async () => {

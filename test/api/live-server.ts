@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createApi } from '../../src/api/server.ts';
 import { AppError } from '../../src/core/errors.ts';
 import { silentLog } from '../../src/core/log.ts';
+import type { Refusal } from '../../src/reconciler/refusals.ts';
 import type { HostShutdownPort, Operations } from '../../src/operations/operations.ts';
 import { FakeExplain } from './fake-explain.ts';
 import { FakeControl, FakeEvents } from './fake-control.ts';
@@ -21,6 +22,7 @@ export class LiveServer {
     },
   };
   readonly hostShutdown: HostShutdownPort = { start: async () => ({ instances: [] }), cancel: async () => undefined };
+  readonly refused: Refusal[] = [];
   #close: (() => Promise<void>) | undefined;
 
   private constructor(directory: string) {
@@ -47,6 +49,7 @@ export class LiveServer {
       metrics: async () => '',
       log: silentLog,
       version: '0.1.0',
+      refused: (refusal) => void this.refused.push(refusal),
       peer: () => ({ pid: 1, uid: 1000, gid: 1000 }),
     });
     await api.listenUnix(this.socketPath);

@@ -18,6 +18,7 @@ import {
 import { AuditPageSchema, AuditVerdictSchema, HistorySchema, WhySchema } from '../../src/api/explain-schemas.ts';
 import { type ApiServer, createApi } from '../../src/api/server.ts';
 import { AppError } from '../../src/core/errors.ts';
+import type { Refusal } from '../../src/reconciler/refusals.ts';
 import { silentLog } from '../../src/core/log.ts';
 import { FakeExplain, RUN } from './fake-explain.ts';
 import { DB, FakeControl, FakeEvents, FAST, FULL_PLAN, problem, tombstone, WEB } from './fake-control.ts';
@@ -34,12 +35,14 @@ let explain: FakeExplain;
 let events: FakeEvents;
 let api: ApiServer;
 let peer: PeerReader;
+let refused: Refusal[];
 
 beforeEach(async () => {
   control = new FakeControl();
   explain = new FakeExplain();
   events = new FakeEvents();
   peer = () => ({ pid: 1, uid: 1000, gid: 1000 });
+  refused = [];
   api = await createApi({
     control,
     explain,
@@ -56,6 +59,7 @@ beforeEach(async () => {
     log: silentLog,
     version: '0.1.0',
     peer: (socket) => peer(socket),
+    refused: (refusal) => void refused.push(refusal),
   });
 });
 
@@ -378,6 +382,56 @@ describe('events', () => {
     isProblem(await get('/v1/events?follow=maybe'), 400, 'REQUEST_INVALID');
     const reply = await api.inject({ url: '/v1/events?follow', headers: { 'last-event-id': 'x' } });
     assert.equal(reply.statusCode, 400);
+  });
+});
+
+describe('refused requests', () => {
+  it('are told with who asked, for what, and why not', async () => {
+    const WHO = 'uid:1000';
+    await api.inject({ method: 'DELETE', url: '/v1/objects/Instance/default/-/web' });
+    await post('/v1/confirmations', { source: 'main', hash: 'another' });
+    await post('/v1/apply', { files: [{ path: 'a.yaml', text: 'password: hunter2' }], hunter2: true });
+    await post('/v1/purge', { ref: { ...WEB, name: 'never' }, hunter2: true });
+    await post('/v1/sources/prod/forget', { how: 'hunter2' });
+    await post('/v1/nothing/hunter2');
+    assert.deepEqual(refused, [
+      {
+        actor: WHO,
+        request: 'DELETE /v1/objects',
+        ref: 'Instance/default/-/web',
+        code: 'OWNED_BY_OTHER_SOURCE',
+      },
+      { actor: WHO, request: 'POST /v1/confirmations', ref: 'source:main', code: 'NOT_FOUND' },
+      { actor: WHO, request: 'POST /v1/apply', ref: '', code: 'REQUEST_INVALID' },
+      { actor: WHO, request: 'POST /v1/purge', ref: 'Instance/default/-/never', code: 'REQUEST_INVALID' },
+      { actor: WHO, request: 'POST /v1/sources/forget', ref: 'source:prod', code: 'REQUEST_INVALID' },
+      { actor: WHO, request: 'POST of an address that is not there', ref: '', code: 'NOT_FOUND' },
+    ]);
+    peer = () => {
+      throw new AppError('FORBIDDEN');
+    };
+    await api.inject({ method: 'DELETE', url: '/v1/objects/StoragePool/-/-/fast' });
+    assert.deepEqual(refused.at(-1), { actor: 'unknown', request: 'DELETE /v1/objects', ref: 'StoragePool/-/-/fast', code: 'FORBIDDEN' });
+  });
+
+  it('that would have changed nothing are not told, nor what failed or was done', async () => {
+    await get('/v1/objects/Instance/default/-/never');
+    await get('/v1/nothing');
+    await post('/v1/plan', { files: 'no' });
+    await api.inject({ method: 'DELETE', url: '/v1/objects/StoragePool/-/-/fast' });
+    control.sync = async () => {
+      throw new Error('inside');
+    };
+    assert.equal((await post('/v1/sync')).status, 500);
+    assert.deepEqual(refused, []);
+  });
+
+  it('name nothing that could be something else', async () => {
+    for (const name of ['a%0ab', 'a%2fb', '%1b[31m', 'x'.repeat(250)])
+      await api.inject({ method: 'DELETE', url: `/v1/objects/Instance/default/-/${name}` });
+    await post('/v1/confirmations', { source: '../../x\n', hash: 'h' });
+    assert.equal(refused.length, 5);
+    for (const { ref } of refused) assert.equal(ref, '');
   });
 });
 

@@ -10,6 +10,7 @@ import { listenForWebhooks, type WebhookServer } from '../../src/api/webhook-ser
 import { WebhookReceiver } from '../../src/api/webhooks/receiver.ts';
 import { AppError } from '../../src/core/errors.ts';
 import { silentLog } from '../../src/core/log.ts';
+import type { Refusal } from '../../src/reconciler/refusals.ts';
 
 let directory: string;
 let secretFile: string;
@@ -17,6 +18,7 @@ let secret: string;
 let moved: string[];
 let server: WebhookServer;
 let receiver: WebhookReceiver;
+let refused: Refusal[];
 
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'lockstep-webhooks-'));
@@ -31,7 +33,8 @@ beforeEach(async () => {
   ];
   writeFileSync(join(directory, 'weak'), 'short');
   receiver = new WebhookReceiver({ sources, moved: (source) => void moved.push(source), log: silentLog });
-  server = await listenForWebhooks(receiver, { host: '127.0.0.1', port: 0 }, silentLog);
+  refused = [];
+  server = await listenForWebhooks(receiver, { host: '127.0.0.1', port: 0 }, silentLog, (refusal) => void refused.push(refusal));
 });
 
 afterEach(async () => {
@@ -78,6 +81,13 @@ test('a wrong signature, an unknown source and an unusable secret are answered a
   assert.equal(shapes.size, 1, [...shapes].join('\n'));
   assert.equal(answers[0]?.status, 403);
   assert.deepEqual(moved, []);
+  assert.deepEqual(
+    refused.map(({ ref }) => ref),
+    ['source:prod', 'source:prod', 'source:nothere', 'source:lost', 'source:weak'],
+  );
+  for (const refusal of refused) {
+    assert.deepEqual(refusal, { ...refusal, actor: 'address:127.0.0.1', request: 'POST /v1/webhooks', code: 'FORBIDDEN' });
+  }
 });
 
 test('a call that was seen before is refused, also under another id', async () => {

@@ -11,6 +11,8 @@ import type { RouteContext, Routes } from '../deps.ts';
 import { checkExecStart } from '../exec-frames.ts';
 import { ExecSession } from '../exec-session.ts';
 import { notFoundDocument, type ProblemDocument, problemDocument } from '../problem-document.ts';
+import { nameOf } from '../peer.ts';
+import { execRefusal } from '../refused.ts';
 import { ExecParams } from '../requests.ts';
 
 const EXEC_PATH = /^\/v1\/instances\/([^/]+)\/([^/]+)\/exec$/;
@@ -45,6 +47,7 @@ export const execRoutes: Routes = (app, context) => {
     const target = parsePath(path);
     if (target === undefined) return refuse(socket, notFoundDocument('GET', path));
     if (server.clients.size >= MAX_SESSIONS) {
+      context.refused?.(execRefusal(nameOf(context.actor, request.socket), target, 'TOO_MANY_REQUESTS'));
       return refuse(
         socket,
         problemDocument(new AppError('TOO_MANY_REQUESTS', {}, { message: `${MAX_SESSIONS} commands are run over the API already.` }), path),
@@ -84,6 +87,7 @@ async function runSession(
     await session.run(process);
   } catch (error) {
     const problem = problemDocument(error, path);
+    if (problem.status < 500) context.refused?.(execRefusal(actor, target, problem.code));
     if (problem.status >= 500) context.log.error({ path, code: problem.code, detail: problem.detail }, 'a command could not be run');
     client.resume(); // paused behind the first frame: the answer to our close must be read
     client.send(JSON.stringify({ type: 'error', problem }), () => client.close(1011, problem.code));
