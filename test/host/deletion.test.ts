@@ -65,4 +65,57 @@ describe('deletion on a real host', { skip: needsRoot }, () => {
     assert.equal((await host.lockstep('undelete', 'db')).code, 1);
     assert.match(await ran(host, 'status', 'web'), /^Instance\/web\tyes\tRunning/);
   });
+
+  test(
+    'a source that is forgotten with its objects asks, keeps what is protected, and ends with it by a word',
+    { timeout: TIMEOUT },
+    async (t) => {
+      await using host = await startHost(t, { start: false, ownSources: true });
+      const protectedDb = instance('db', 'config: { security.protection.delete: "true" }');
+      host.write('a.yaml', foundation(host.prefix, 'driver: dir') + instance('web') + protectedDb);
+      host.spawnDaemon({}, ['--source', `old=${host.manifests}`, '--once', '--timeout', '60s']);
+      assert.equal(await host.exited(90_000), 0, host.log);
+      await host.start();
+      await host.sync();
+      const db = initPid(host, 'db');
+
+      // A manifest declared it: refused, and in the log.
+      assert.equal((await host.lockstep('delete', 'web')).code, 1);
+      assert.equal((await host.lockstep('confirm', 'old', '--yes')).code, 1, 'nothing is asked yet');
+      await ran(host, 'source', 'forget', 'old', '--prune', '--yes');
+      await host.eventually('it asks', async () => (await host.status()).confirmations.some(({ source }) => source === 'old'));
+      const shown = await host.lockstep('confirm', 'old');
+      assert.equal(shown.code, 64, 'nobody is there to be asked');
+      assert.match(shown.stdout, /^ {2}- Instance\/web$[^]*^ {4}Instance\/db \(protected: stays, unless you give --unprotect\)$/m);
+      assert.ok(findInit(host, 'web') !== undefined, 'and nothing is deleted');
+
+      await ran(host, 'confirm', 'old', '--yes');
+      await host.eventually(
+        'what is not protected goes',
+        async () => findInit(host, 'web') === undefined && (await kept(host)).length === 1,
+      );
+      assert.equal(findInit(host, 'db'), db, 'what is protected runs on');
+      await host.eventually('the protected one is asked for', async () =>
+        (await host.lockstep('confirm', 'old')).stdout.includes('Instance/db (protected'),
+      );
+      await ran(host, 'confirm', 'old', '--unprotect', '--yes');
+      await host.eventually('it is gone, too', async () => findInit(host, 'db') === undefined && (await kept(host)).length === 2);
+      // The pool stays as long as it holds what can be brought back.
+      await ran(host, 'purge', '--all', '--yes');
+      await host.eventually('the last object is gone, and the source with it', async () => {
+        return (await host.status()).objects.length === 0 && !/^old\t/m.test(await ran(host, 'source', 'list'));
+      });
+
+      const audit = await ran(host, 'audit');
+      for (const part of [
+        /\trefused\tInstance\/default\/-\/web\tOWNED_BY_OTHER_SOURCE\tDELETE \/v1\/objects was refused/,
+        /\tforget\tsource:old\t/,
+        /\tconfirm\tsource:old\t/,
+        /\tunprotect\tInstance\/default\/-\/db\t/,
+      ]) {
+        assert.match(audit, part);
+      }
+      assert.match(await ran(host, 'audit', 'verify'), /in order/);
+    },
+  );
 });
