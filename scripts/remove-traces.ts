@@ -7,18 +7,22 @@ import { nftTable } from '../src/core/names.ts';
 import { run } from '../src/host/run/run.ts';
 import { findTraces, type TraceScope } from './host-traces.ts';
 
-const WAIT_MS = 10_000;
+const PATIENCE_MS = 30_000;
 
-/** Throws an Error that lists what could not be removed; then the directories are left, too. */
-export async function removeTraces(scope: TraceScope): Promise<void> {
-  await endProcesses(scope, 'daemon');
+/**
+ * Throws an Error that lists what could not be removed; then the directories are left, too. `patienceMs`: how long is waited for processes
+ * that end and for what is busy, all in all.
+ */
+export async function removeTraces(scope: TraceScope, { patienceMs = PATIENCE_MS }: { patienceMs?: number } = {}): Promise<void> {
+  const until = performance.now() + patienceMs;
+  await endProcesses(scope, 'daemon', until);
   await thaw(scope);
-  await endProcesses(scope, 'guest');
+  await endProcesses(scope, 'guest', until);
   // A monitor ends by itself after its container, and takes links and cgroups with it.
-  await processesGone(scope, 2000);
-  await endProcesses(scope, '');
+  await processesGone(scope, Math.min(until, performance.now() + 2000));
+  await endProcesses(scope, '', until);
 
-  for (let tries = 0; tries < 20; tries++) {
+  for (let tries = 0; tries === 0 || performance.now() < until; tries++) {
     const { mounts, loops, links, tables, cgroups, claims } = await findTraces(scope);
     if ([mounts, loops, links, tables, cgroups, claims].every((list) => list.length === 0)) break;
     for (const path of mounts) await run(['umount', '--', path]);
@@ -44,7 +48,7 @@ export async function removeTraces(scope: TraceScope): Promise<void> {
   for (const root of scope.roots) rmSync(root, { recursive: true, force: true });
 }
 
-async function endProcesses(scope: TraceScope, what: string): Promise<void> {
+async function endProcesses(scope: TraceScope, what: string, until: number): Promise<void> {
   const { processes } = await findTraces(scope);
   const mine = processes.filter((one) => one.what.startsWith(what));
   for (const { pid } of mine) {
@@ -55,15 +59,15 @@ async function endProcesses(scope: TraceScope, what: string): Promise<void> {
     }
   }
   const pids = new Set(mine.map((one) => one.pid));
-  for (let waited = 0; waited < WAIT_MS; waited += 50) {
+  while (performance.now() < until) {
     const now = await findTraces(scope);
     if (!now.processes.some((one) => pids.has(one.pid))) return;
     await sleep(50);
   }
 }
 
-async function processesGone(scope: TraceScope, limitMs: number): Promise<void> {
-  for (let waited = 0; waited < limitMs; waited += 50) {
+async function processesGone(scope: TraceScope, until: number): Promise<void> {
+  while (performance.now() < until) {
     const { processes } = await findTraces(scope);
     if (!processes.some((one) => one.what.startsWith('monitor') || one.what.startsWith('guest'))) return;
     await sleep(50);

@@ -158,6 +158,16 @@ async function conditionOf(host: TestHost, name: string, type: string): Promise<
   return objects.find(({ ref }) => ref.name === name)?.conditions.find((one) => one.type === type);
 }
 
+/** Of the metric of repaired drift, all kinds together: how often, and for how many seconds. */
+async function driftRepaired(host: TestHost): Promise<{ count: number; seconds: number }> {
+  const { body } = await host.get('/metrics');
+  const total = (suffix: string): number => {
+    const lines = body.matchAll(new RegExp(`^lockstep_drift_duration_seconds_${suffix}\\{kind="\\w+"\\} (\\S+)$`, 'gm'));
+    return [...lines].reduce((sum, [, value]) => sum + Number(value), 0);
+  };
+  return { count: total('count'), seconds: total('sum') };
+}
+
 describe('drift', { skip: needsRoot }, () => {
   test('each family of events by itself repairs what it tells of', { timeout: TIMEOUT }, async (t) => {
     await using host = await startHost(t, { start: false, flags: RESYNC });
@@ -172,9 +182,14 @@ describe('drift', { skip: needsRoot }, () => {
         await t.test(`${family}: ${what}`, async () => {
           const fact = make(host);
           assert.equal(await fact.holds(), fact.gone !== true, 'as it should be before');
+          const before = await driftRepaired(host);
           await fact.spoil();
           await host.eventually('it is put right', () => fact.holds(), REPAIRED_MS);
           await host.eventually('all is Ready', async () => (await host.status()).settled);
+          const after = await driftRepaired(host);
+          assert.ok(after.count > before.count, 'it is measured');
+          const seconds = after.seconds - before.seconds;
+          assert.ok(seconds > 0 && seconds <= (REPAIRED_MS * slowness) / 1000, `${seconds} s`);
         });
       }
     }

@@ -280,16 +280,20 @@ export class TestHost {
   }
 }
 
-/** Of test runs that were killed: their process is gone, what they made is still there. */
+/** Some host tests begin with it: what stays for good must not cost each of them much. */
+const LEFTOVER_MS = 1000;
+
+/** Of test runs that were killed: their process is gone, what they made is still there. One wait for all of them. */
 async function removeLeftovers(t: TestContext): Promise<void> {
-  for (const name of readdirSync(BASE)) {
+  const remove = async (name: string): Promise<void> => {
     const [, pid, prefix] = ROOT_NAME.exec(name) ?? [];
-    if (pid === undefined || prefix === undefined || existsSync(`/proc/${pid}`)) continue;
+    if (pid === undefined || prefix === undefined || existsSync(`/proc/${pid}`)) return;
     try {
-      await removeTraces({ prefix, roots: [join(BASE, name)] });
+      await removeTraces({ prefix, roots: [join(BASE, name)] }, { patienceMs: LEFTOVER_MS * slowness });
     } catch (error) {
       // Something else of this host holds it (a mount namespace keeps what was mounted when it was made): no fault of this test.
       t.diagnostic(`Leftovers of an earlier run stay: ${error instanceof Error ? error.message : String(error)}`);
     }
-  }
+  };
+  await Promise.all(readdirSync(BASE).map(remove));
 }
