@@ -28,7 +28,7 @@ export interface ApiDeps {
 
 export interface RouteContext extends ApiDeps {
   /** Who is at the other end, as the audit log names it: `uid:0`. */
-  actor(socket: Socket): string;
+  readonly actor: (socket: Socket) => string;
 }
 
 export type Routes = (app: FastifyInstance, context: RouteContext) => void;
