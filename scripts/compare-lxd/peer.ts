@@ -6,6 +6,7 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { run, type RunResult } from '../../src/host/run/run.ts';
+import { endProcesses, ownMountNamespace } from './left-processes.ts';
 import type { Program } from './program.ts';
 
 /** What the daemon answers: `metadata`, or its error text. */
@@ -28,6 +29,7 @@ type Made = { readonly path: string };
 
 const START_MS = 60_000;
 const OPERATION_S = 120;
+const PROCESSES_MS = 10_000;
 
 /** Starts it; throws with its log when it does not come up. Needs root. */
 export async function startPeer(program: Program): Promise<LxdPeer> {
@@ -49,6 +51,7 @@ export async function startPeer(program: Program): Promise<LxdPeer> {
   const deadline = Date.now() + START_MS;
   while (Date.now() < deadline && child.exitCode === null && child.pid !== undefined) {
     const answer = await peer.call('GET', '/1.0').catch(() => undefined);
+    peer.namespace = ownMountNamespace(child.pid);
     if (answer?.ok === true) {
       peer.version = (answer.metadata as { environment: { server_version: string } }).environment.server_version;
       return peer;
@@ -73,6 +76,8 @@ export class LxdPeer {
   readonly inside: string;
   readonly pid: number;
   version = '';
+  /** Its mount namespace, once it has one of its own. */
+  namespace: string | undefined;
   readonly #ended: Promise<void>;
   readonly #tablesBefore: readonly string[];
   readonly #made: Made[] = [];
@@ -162,7 +167,7 @@ export class LxdPeer {
     });
   }
 
-  /** Instances, what `make` made (last first), the daemon, its mounts, its nftables table, its directory. */
+  /** Instances, what `make` made (last first), the daemon, processes it leaves, its mounts, its nftables table, its directory. */
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       const instances = await this.call('GET', '/1.0/instances');
@@ -180,6 +185,8 @@ export class LxdPeer {
     }
     const stopped = await Promise.race([this.#ended.then(() => true), sleep(30_000, false, { ref: false })]);
     if (!stopped && this.pid > 0) process.kill(this.pid, 'SIGKILL');
+    const left = await endProcesses({ directory: this.inside, namespace: this.namespace }, PROCESSES_MS);
+    if (left.length > 0) process.stderr.write(`These processes of ${this.program.name} could not be ended: ${left.join(', ')}\n`);
     await this.#unmountAll();
     const { table } = this.program;
     if (table !== undefined && !this.#tablesBefore.includes(table)) await run(['nft', 'delete', ...table.split(' ')]);
