@@ -108,11 +108,13 @@ class Turns {
     if (this.#failed.length > 0) {
       return `its turn: ${listText(this.#failed)} ${this.#failed.length > 1 ? 'are' : 'is'} not Ready after the same change`;
     }
-    if (this.#down.length + this.#first.length < limit) {
+    // One that an earlier revision has taken down has its place already.
+    const down = this.#down.filter((name) => name !== ref.name);
+    if (down.length + this.#first.length < limit) {
       this.#first.push(ref.name);
       return undefined;
     }
-    const [names, what] = this.#down.length > 0 ? [this.#down, 'being changed'] : [this.#first, 'first'];
+    const [names, what] = down.length > 0 ? [down, 'being changed'] : [this.#first, 'first'];
     return `its turn: ${limit} of ${this.#touched} at a time, ${listText(names)} ${names.length > 1 ? 'are' : 'is'} ${what}`;
   }
 }

@@ -45,9 +45,12 @@ export class Rollouts {
 
   state(now: number): RolloutState {
     const members = new Map<RefKey, Member>();
-    for (const [key, { batch, at }] of this.#touched) {
+    for (const [key, { batch, at, state }] of this.#touched) {
       const tracked = this.#tracker.objects.get(key);
-      if (tracked !== undefined) members.set(key, { key, ref: tracked.ref, batch, state: stateOf(tracked, at, now) });
+      if (tracked === undefined) continue;
+      // Of one that is declared differently by now it is not known whether it is Ready as such; it is still what it was when it was looked at.
+      const looked = tracked.plan?.desired?.specHash === tracked.desired?.specHash;
+      members.set(key, { key, ref: tracked.ref, batch, state: looked ? stateOf(tracked, at, now) : state });
     }
     return { members, waiting: this.#waiting };
   }

@@ -91,6 +91,11 @@ export const paths: readonly Path[] = [
     ['fast', web('update: { recreate: Auto }, devices: { root: { type: disk, path: /, pool: fast } }')],
     ['plain', web('update: { recreate: Auto }, devices: { root: { type: disk, path: /, pool: plain } }')],
   ),
+  path(
+    'Instance, a new root from another image',
+    ['one', (host) => madeFrom('busybox', host)],
+    ['another', (host) => madeFrom('copy', host)],
+  ),
   path('Instance, renamed', ['web', renamed('web', 'site')], ['site', renamed('site', 'web')]),
   deleteAndUndelete(),
   purge(),
@@ -148,6 +153,11 @@ export function fileImage(host: TestHost, which: string): string {
     appendFileSync(file, Buffer.alloc(512 * (which.charCodeAt(0) - 96)));
   }
   return object('Image', 'copy', `{ source: { file: ${file} } }`);
+}
+
+/** In the same pool: each former root is kept beside the others. */
+function madeFrom(image: string, host: TestHost): string {
+  return fileImage(host, 'a') + object('Instance', 'web', `{ image: ${image}, update: { recreate: Auto } }`);
 }
 
 /** The former name stays in the manifest, as it does in people's repositories. */

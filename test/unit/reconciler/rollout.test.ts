@@ -87,6 +87,7 @@ describe('whose turn it is', () => {
     assert.deepEqual(turns([planned('b')], { members: others }), ['b: live restart power']);
     const before = new Map([member('a', 'down', 'dir@r0')]);
     assert.match(turns([planned('b')], { members: before })[0]!, /a is being changed/);
+    assert.deepEqual(turns([planned('a')], { members: before }), ['a: live restart power'], 'but not for itself');
   });
 
   it('is not needed by what is down already, starts, or changes live', () => {
@@ -186,6 +187,26 @@ describe('a profile edit', () => {
     const { changes } = await watched.engine.control.plan();
     const waits = changes.filter(({ ref, change }) => ref.name === 'c01' && change === 'shutdown').map(({ waitsFor }) => waitsFor);
     assert.deepEqual(waits, ['its turn: 1 of 3 at a time, c00 is being changed']);
+    await watched.engine.reconciler.close();
+  });
+
+  it('is not held up by those that were changed by a revision before, and are back', async () => {
+    const host = new MemoryHost();
+    // Their configuration says nothing of the image: what is done first takes them down already.
+    const image = (name: string, build: string): string =>
+      `apiVersion: lockstep/v1\nkind: Image\nmetadata: { name: ${name} }\nspec: { source: { build: ${build} } }\n---\n`;
+    const foundation = FOUNDATION + image('other', '{ type: debian, release: bookworm }');
+    const from = (name: string): string => instances(3, ', update: { recreate: Auto }').replaceAll('image: busybox', `image: ${name}`);
+    const watched = await run({ 'p.yaml': profile(''), 'a.yaml': foundation, 'b.yaml': from('busybox') }, host, 3);
+    await settled(watched, 'convergence');
+    for (const name of ['other', 'busybox', 'other']) {
+      watched.started.length = 0;
+      watched.most = 0;
+      watched.engine.write('b.yaml', from(name));
+      await watched.engine.until(() => watched.started.length === 3 && watched.engine.control.status().settled, `a roll-out to ${name}`);
+      assert.equal(watched.most, 1);
+      assert.deepEqual(watched.started, names(3));
+    }
     await watched.engine.reconciler.close();
   });
 
