@@ -1,6 +1,9 @@
 // One bare repository per remote, shared by all sources that read it with the same credentials. It is asked what moved before anything is
 // transferred, keeps what sources rely on from being collected, and is made anew when it is found to be broken.
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+//
+// A new mirror begins with one commit; from there on it gets whole histories, down to that commit. What lies before it is fetched only when a
+// question about descent cannot be answered without it.
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno } from '../../core/errors.ts';
 import { hashOf, sha256Hex } from '../../core/hash.ts';
@@ -62,9 +65,9 @@ export class Mirror {
 
   /** Transfers what was chosen; gives its object as it is now, which may be newer than what `list` said. */
   async fetch(choice: Choice, signal: AbortSignal): Promise<string> {
-    const local = `refs/lockstep/fetched/${sha256Hex(choice.ref ?? choice.id).slice(0, 16)}`;
+    const local = localRef(choice);
     try {
-      await this.#fetch([`+${choice.ref ?? choice.id}:${local}`], signal);
+      await this.#fetchOne(`+${choice.ref ?? choice.id}:${local}`, signal);
     } catch (error) {
       // Not every server hands out a commit that is no branch's tip: take them all, and it is among them or not.
       if (choice.ref !== undefined || !(error instanceof GitFailed) || !/unadvertised|not our ref|no such remote ref/i.test(error.said))
@@ -78,6 +81,19 @@ export class Mirror {
     return (await this.read(['rev-parse', '--verify', '--end-of-options', local], signal)).stdout.toString().trim();
   }
 
+  async #fetchOne(refspec: string, signal: AbortSignal): Promise<void> {
+    // Only into an empty one: a depth would cut off what the others have.
+    if (await this.#isEmpty(signal)) {
+      try {
+        return await this.#fetch([refspec, '--depth=1'], signal);
+      } catch (error) {
+        // A plain file server has no program that could cut a history off.
+        if (!(error instanceof GitFailed) || !/does not support shallow/i.test(error.said)) throw error;
+      }
+    }
+    await this.#fetch([refspec], signal);
+  }
+
   async has(id: string, signal: AbortSignal): Promise<boolean> {
     return await this.#succeeds(['cat-file', '-e', `${id}^{commit}`], signal);
   }
@@ -87,9 +103,33 @@ export class Mirror {
     return (await this.read(['rev-parse', '--verify', '--end-of-options', `${id}^{commit}`], signal)).stdout.toString().trim();
   }
 
-  /** False also when one of them is not known here (any more). */
-  async isAncestor(older: string, newer: string, signal: AbortSignal): Promise<boolean> {
+  /** Does what was chosen descend from this commit? False also when that is known nowhere (any more). */
+  async descends(choice: Choice, older: string, signal: AbortSignal): Promise<boolean> {
+    // A yes is one for good: a commit's id covers its parents'.
+    if (await this.#isAncestor(older, choice.commit, signal)) return true;
+    if (!(await this.#mayHide(older, choice.commit, signal))) return false;
+    await this.#fetch([`+${choice.ref ?? choice.id}:${localRef(choice)}`, '--unshallow'], signal);
+    return await this.#isAncestor(older, choice.commit, signal);
+  }
+
+  async #isAncestor(older: string, newer: string, signal: AbortSignal): Promise<boolean> {
     return await this.#succeeds(['merge-base', '--is-ancestor', older, newer], signal);
+  }
+
+  async #isEmpty(signal: AbortSignal): Promise<boolean> {
+    return (await this.read(['for-each-ref', '--count=1'], signal)).stdout.length === 0;
+  }
+
+  /** May it be in the part of a commit's history that was left out? Not in that of a commit it descends from itself: history has no circles. */
+  async #mayHide(older: string, commit: string, signal: AbortSignal): Promise<boolean> {
+    const cuts = await readFile(join(this.directory, 'shallow'), 'utf8').catch((error: unknown) => {
+      if (isErrno(error, 'ENOENT')) return '';
+      throw error;
+    });
+    for (const cut of cuts.split('\n').filter(Boolean)) {
+      if ((await this.#isAncestor(cut, commit, signal)) && !(await this.#isAncestor(cut, older, signal))) return true;
+    }
+    return false;
   }
 
   /** Keeps a source's last good commit, whatever becomes of the branch. */
@@ -188,6 +228,10 @@ export class Mirrors {
     }
     return mirror;
   }
+}
+
+function localRef({ ref, id }: Pick<Choice, 'ref' | 'id'>): string {
+  return `refs/lockstep/fetched/${sha256Hex(ref ?? id).slice(0, 16)}`;
 }
 
 function remoteKey(url: GitUrl, auth: GitAuth): string {

@@ -288,8 +288,17 @@ export class GitSource implements Source {
       }
       return;
     }
-    if (choice.ref === undefined || (await this.#mirror.isAncestor(record.commit, choice.commit, signal))) return;
+    if (choice.ref === undefined || (await this.#descends(choice, record.commit, signal))) return;
     throw this.#rewritten(`The history of "${choice.ref.replace(/^refs\/heads\//, '')}" was rewritten or rolled back (${change})`);
+  }
+
+  async #descends(choice: Choice, older: string, signal: AbortSignal): Promise<boolean> {
+    try {
+      return await this.#mirror.descends(choice, older, signal);
+    } catch (error) {
+      if (error instanceof MirrorDamaged) throw error;
+      throw remoteFailure(this.name, this.#git.url.text, error);
+    }
   }
 
   #rewritten(what: string): AppError {

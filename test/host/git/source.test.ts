@@ -1,5 +1,6 @@
 // Git sources against real repositories: what is read, what is refused, and what stays in force.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync, chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -194,6 +195,75 @@ test('refuses a branch that was rolled back, and takes it when the record is del
   rmSync(join(bench.state, 'git/sources/main.json'));
   await source.refresh(NEVER);
   assert.equal((await source.read(NEVER)).revision, old);
+});
+
+/** Commits in the mirror, of all that was fetched. */
+function commitsKept(bench: GitBench): number {
+  const mirrors = join(bench.state, 'git/mirrors');
+  const directory = join(mirrors, readdirSync(mirrors)[0] ?? '');
+  return Number(execFileSync('git', ['-C', directory, 'rev-list', '--all', '--count'], { encoding: 'utf8' }));
+}
+
+test('begins with one commit, keeps what follows, and asks for what lies before only when it has to know', async (t) => {
+  const bench = await GitBench.make(t);
+  for (let at = 0; at < 3; at++) await bench.commit({ 'a.yaml': `kind: N${at}\n` });
+  const source = bench.source(t, bench.options());
+  await source.read(NEVER);
+  assert.equal(commitsKept(bench), 1);
+  for (let at = 3; at < 5; at++) await bench.commit({ 'a.yaml': `kind: N${at}\n` });
+  await source.refresh(NEVER);
+  assert.deepEqual(texts(await source.read(NEVER)), { 'main:a.yaml': 'kind: N4\n' });
+  assert.equal(commitsKept(bench), 3);
+
+  // A branch that forked before the first one is taken with all of its history, once it is merged.
+  await bench.git('checkout', '--quiet', '-b', 'side', 'HEAD~4');
+  await bench.commit({ 'b.yaml': 'kind: Side\n' });
+  await bench.git('checkout', '--quiet', 'main');
+  await bench.git('merge', '--quiet', '--no-edit', 'side');
+  await bench.git('push', '--quiet', 'origin', 'main');
+  await source.refresh(NEVER);
+  const merged = await source.read(NEVER);
+  assert.equal(merged.outdated, undefined);
+  assert.deepEqual(Object.keys(texts(merged)), ['main:a.yaml', 'main:b.yaml']);
+});
+
+test('refuses a rewrite behind its first commit without asking for older history', async (t) => {
+  const bench = await GitBench.make(t);
+  for (let at = 0; at < 3; at++) await bench.commit({ 'a.yaml': `kind: N${at}\n` });
+  const source = bench.source(t, bench.options());
+  await source.read(NEVER);
+  await bench.commit({ 'a.yaml': 'kind: Good\n' });
+  await source.refresh(NEVER);
+  await bench.git('reset', '--quiet', '--hard', 'HEAD~1');
+  await bench.commit({ 'a.yaml': 'kind: Evil\n' }, { push: ['--force'] });
+  await source.refresh(NEVER);
+  const after = await source.read(NEVER);
+  assert.match(after.outdated ?? '', /rewritten or rolled back/);
+  assert.deepEqual(texts(after), { 'main:a.yaml': 'kind: Good\n' });
+  assert.equal(commitsKept(bench), 3, 'the first, the good one, the refused one');
+});
+
+test('a mirror that was lost is made anew, and the last good commit still counts', async (t) => {
+  const bench = await GitBench.make(t);
+  for (let at = 0; at < 2; at++) await bench.commit({ 'a.yaml': `kind: N${at}\n` });
+  const source = bench.source(t, bench.options());
+  await source.read(NEVER);
+  await source.close();
+  const lose = (): void => rmSync(join(bench.state, 'git/mirrors'), { recursive: true });
+
+  lose();
+  const good = await bench.commit({ 'a.yaml': 'kind: Good\n' });
+  const again = bench.source(t, bench.options());
+  const found = await again.read(NEVER);
+  assert.deepEqual([found.revision, found.outdated], [good, undefined]);
+  assert.equal(commitsKept(bench), 4, 'all history, to find the last good one in it');
+  await again.close();
+
+  lose();
+  await bench.git('reset', '--quiet', '--hard', 'HEAD~2');
+  await bench.commit({ 'a.yaml': 'kind: Evil\n' }, { push: ['--force'] });
+  const refused = bench.source(t, bench.options());
+  assert.match((await refusal(refused.read(NEVER))).message, /rewritten or rolled back/);
 });
 
 test('keeps the last good commit when the branch is deleted, and recovers when it is back', async (t) => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -177,6 +177,25 @@ test('reads over ssh with a key and a pinned host key, and nothing else', { skip
   const away = await source.read(NEVER);
   assert.equal(away.revision, commit);
   assert.match(away.outdated ?? '', /cannot be reached/);
+});
+
+test('reads from a plain file server, which hands out whole histories only', async (t) => {
+  const bench = await GitBench.make(t);
+  await bench.commit({ 'a.yaml': 'kind: B\n' });
+  const remote = await serveHttp(t, bench);
+  remote.intercept = (request, response) => {
+    const file = join(bench.bare, new URL(request.url ?? '/', remote.url).pathname.replace(/^\/[^/]+/, ''));
+    const found = existsSync(file) && statSync(file).isFile();
+    response.writeHead(found ? 200 : 404).end(found ? readFileSync(file) : '');
+    return true;
+  };
+  await mustRun(['git', '-C', bench.bare, 'update-server-info']);
+  const source = bench.source(t, bench.options(remote.url));
+  assert.equal((await source.read(NEVER)).files[0]?.text, 'kind: B\n');
+  const commit = await bench.commit({ 'a.yaml': 'kind: C\n' });
+  await mustRun(['git', '-C', bench.bare, 'update-server-info']);
+  await source.refresh(NEVER);
+  assert.equal((await source.read(NEVER)).revision, commit);
 });
 
 /** Commits made by `git fast-import`, which takes seconds for 100,000. */
