@@ -121,7 +121,7 @@ export async function git(argv: readonly string[], call: GitCall): Promise<GitOu
       err.on('data', (chunk: Buffer) => stderr.push(chunk));
     });
     await withinGrace(runner.raw([...argv]), stop.signal);
-    return { stdout: Buffer.concat(stdout), stderr: printable(Buffer.concat(stderr)) };
+    return { stdout: Buffer.concat(stdout), stderr: printableLines(Buffer.concat(stderr)).join('\n') };
   } catch (error) {
     if (stop.signal.aborted) await endMarked(CALL_MARK, mark);
     if (overflow) throw tooMuch(command, limit);
@@ -189,15 +189,20 @@ async function withinGrace<T>(work: Promise<T>, signal: AbortSignal): Promise<T>
 }
 
 /** A remote's words end up in logs and on terminals. */
+function printableLines(bytes: Buffer): string[] {
+  return (
+    bytes
+      .toString('utf8')
+      // eslint-disable-next-line no-control-regex -- exactly those are replaced
+      .replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]+/g, ' ')
+      .split('\n')
+      .map((line) => line.trim())
+      .filter((line) => line !== '')
+  );
+}
+
 function printable(bytes: Buffer): string {
-  const lines = bytes
-    .toString('utf8')
-    // eslint-disable-next-line no-control-regex -- exactly those are replaced
-    .replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]+/g, ' ')
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '');
-  const text = lines.join(' / ');
+  const text = printableLines(bytes).join(' / ');
   return text.length > MAX_SAID ? `... ${text.slice(-MAX_SAID)}` : text;
 }
 

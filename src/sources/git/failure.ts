@@ -26,7 +26,18 @@ const KNOWN: readonly Known[] = [
     hint: 'Check the source\'s "auth" in the config file, and that they may read this repository.',
   },
   {
-    said: /SSL certificate|certificate verif|self.signed certificate|unable to get local issuer/i,
+    said: /certificate subject name|no alternative certificate/i,
+    what: "the server's certificate is for another name",
+    hint: 'Write the host in the URL as its certificate has it.',
+  },
+  {
+    said: /SSL CA cert/i,
+    what: 'the certificate of the authority cannot be read',
+    hint: 'Check auth.caFile: it is to hold certificates in PEM form.',
+  },
+  {
+    // GnuTLS, by version ("server certificate verification failed", "server verification failed: certificate signer not trusted"), and OpenSSL.
+    said: /SSL certificate|certificate verif|server verification failed|self.signed certificate|unable to get local issuer/i,
     what: "the server's certificate is not trusted",
     hint: 'Give the certificate of its authority as auth.caFile.',
   },

@@ -141,6 +141,7 @@ test('takes commits signed with a pinned OpenPGP key only', { skip: needsGpg }, 
   const signed = await source.read(NEVER);
   assert.equal(signed.outdated, undefined);
   assert.equal(signed.revision, good);
+  assert.match(signed.signer ?? '', /^pinned <pinned@example\.com> \([0-9A-F]{40}\)$/);
 
   await bench.commit({ 'a.yaml': 'kind: Evil\n' }, { commit: ['-Sstranger@example.com'] });
   await source.refresh(NEVER);

@@ -9,5 +9,13 @@ test('the signer is named from what ssh-keygen and gpg say of a good signature',
     '[GNUPG:] NEWSIG\n[GNUPG:] GOODSIG 5E8AD35D1B1B1B1B Alice <alice@example.com>\n' +
     '[GNUPG:] VALIDSIG 0123456789ABCDEF0123456789ABCDEF01234567 2026-01-02 1767323045 0 4 0 22 10 00\n';
   assert.equal(signerOf(gpg), 'Alice <alice@example.com> (0123456789ABCDEF0123456789ABCDEF01234567)');
-  assert.equal(signerOf(''), 'a pinned key');
+  for (const said of [
+    '',
+    `Good "git" signature with ED25519 key ${key}`,
+    'No principal matched.',
+    '[GNUPG:] GOODSIG 5E8AD35D1B1B1B1B Alice <alice@example.com>',
+    gpg.replace('GOODSIG', 'EXPKEYSIG'),
+  ]) {
+    assert.equal(signerOf(said), undefined, said);
+  }
 });
