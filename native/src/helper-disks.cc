@@ -1,5 +1,5 @@
-// What is behind helper-readonly.h.
-#include "helper-readonly.h"
+// What is behind helper-disks.h.
+#include "helper-disks.h"
 
 #include <sched.h>
 #include <sys/mount.h>
@@ -23,7 +23,8 @@ struct Entry {
   std::string source, rest, options;
 
   bool has(const char* option) const { return ("," + options + ",").find("," + std::string(option) + ",") != std::string::npos; }
-  bool isReadonlyBind() const { return has("ro") && (has("bind") || has("rbind")); }
+  /** What is optional is of the host's kernel or of lxcfs: all may pass there, and some of it is not to be copied. */
+  bool isBind() const { return (has("bind") || has("rbind")) && !has("optional"); }
 };
 
 Entry parse(const std::string& line) {
@@ -78,11 +79,18 @@ bool makeTarget(const std::string& path, bool directory) {
   return fd >= 0;
 }
 
-/** Mounts the entry's source read-only at the path. */
-bool mountReadonly(const Entry& entry, const std::string& at) {
-  OwnedFd tree(cloneTree(decode(entry.source), entry.has("rbind")));
+/** Nodes are made for the container where its root can pass. What is not there has to be said. */
+bool isDisk(const Entry& entry) {
   struct stat info;
-  return tree.valid() && fstat(tree.get(), &info) == 0 && setTree(tree.get(), entry.has("rbind"), {kReadOnly, 0, 0, 0}) &&
+  return entry.isBind() && (stat(decode(entry.source).c_str(), &info) != 0 || S_ISDIR(info.st_mode) || S_ISREG(info.st_mode));
+}
+
+/** Mounts the entry's source at the path. */
+bool mountSource(const Entry& entry, const std::string& at) {
+  bool recursive = entry.has("rbind");
+  OwnedFd tree(cloneTree(decode(entry.source), recursive));
+  struct stat info;
+  return tree.valid() && fstat(tree.get(), &info) == 0 && (!entry.has("ro") || setTree(tree.get(), recursive, {kReadOnly, 0, 0, 0})) &&
          makeTarget(at, S_ISDIR(info.st_mode)) && attachTree(tree.get(), AT_FDCWD, at);
 }
 
@@ -112,17 +120,17 @@ void leavePools(struct lxc_container* c, const std::string& place, const std::ve
 
 }  // namespace
 
-ReadonlyDisks::ReadonlyDisks(struct lxc_container* c, const std::string& directory)
-    : container_(c), place_(directory + "/readonly"), entries_(linesOf(c, kMounts)) {
-  bool any = std::any_of(entries_.begin(), entries_.end(), [](const std::string& line) { return parse(line).isReadonlyBind(); });
-  // The root of a privileged container is the host's: nothing is locked for it.
+HostDisks::HostDisks(struct lxc_container* c, const std::string& directory)
+    : container_(c), place_(directory + "/disks"), entries_(linesOf(c, kMounts)) {
+  bool any = std::any_of(entries_.begin(), entries_.end(), [](const std::string& line) { return isDisk(parse(line)); });
+  // The root of a privileged container is the host's: nothing is locked for it, and it may pass everywhere.
   if (!any || linesOf(c, "lxc.idmap").empty()) return;
   problem_ = prepare();
   if (problem_.empty()) problem_ = takeFromPlace();
   if (!problem_.empty()) leave();
 }
 
-void ReadonlyDisks::leave() {
+void HostDisks::leave() {
   if (outside_ < 0) return;
   if (setns(outside_, CLONE_NEWNS) == 0) rmdir(place_.c_str());
   close(outside_);
@@ -131,7 +139,7 @@ void ReadonlyDisks::leave() {
   for (const std::string& line : entries_) container_->set_config_item(container_, kMounts, line.c_str());
 }
 
-std::string ReadonlyDisks::prepare() {
+std::string HostDisks::prepare() {
   outside_ = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
   if (outside_ < 0) return failed("The host's mount namespace cannot be held");
   if (mkdir(place_.c_str(), 0711) != 0 && errno != EEXIST) return failed("The directory \"" + place_ + "\" cannot be made");
@@ -145,14 +153,14 @@ std::string ReadonlyDisks::prepare() {
 }
 
 /** In their order: one may lie in another. */
-std::string ReadonlyDisks::takeFromPlace() {
+std::string HostDisks::takeFromPlace() {
   if (!container_->clear_config_item(container_, kMounts)) return "liblxc does not let go of the mounts.";
   for (size_t i = 0; i < entries_.size(); i++) {
     Entry entry = parse(entries_[i]);
     std::string line = entries_[i];
-    if (entry.isReadonlyBind()) {
+    if (isDisk(entry)) {
       std::string at = place_ + "/" + std::to_string(i);
-      if (!mountReadonly(entry, at)) return failed("The source \"" + decode(entry.source) + "\" cannot be made read-only");
+      if (!mountSource(entry, at)) return failed("The source \"" + decode(entry.source) + "\" cannot be mounted");
       line = encode(at) + entry.rest;
     }
     if (!container_->set_config_item(container_, kMounts, line.c_str())) return "liblxc does not take the mount \"" + line + "\".";

@@ -11,7 +11,7 @@
 
 #include <linux/openat2.h>
 
-#include "helper-readonly.h"
+#include "helper-disks.h"
 #include "helper.h"
 #include "mount-tree.h"
 

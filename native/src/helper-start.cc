@@ -6,7 +6,7 @@
 
 #include <lxc/lxccontainer.h>
 
-#include "helper-readonly.h"
+#include "helper-disks.h"
 #include "helper.h"
 
 /** {"at": epoch ms, "code": n} or {"at": epoch ms, "signal": n}, by temporary file and rename; the reader never sees half of it. */
@@ -92,7 +92,7 @@ static struct lxc_container* openContainer(const std::string& lxcpath, const std
   struct lxc_container* c = openContainer(lxcpath, name);
   if (c == nullptr) _exit(2);
   for (;;) {
-    ReadonlyDisks disks(c, directory);
+    HostDisks disks(c, directory);
     if (!disks.problem().empty()) giveUp(log, name, disks.problem());
     bool ended = c->start(c, 0, nullptr);
     disks.leave();

@@ -174,7 +174,7 @@ describe('devices of a running container', { skip: nativeProblem() ?? false, tim
   });
 });
 
-describe('read-only mounts of a configuration', { skip: nativeProblem() ?? false, timeout: 60_000 }, () => {
+describe('disks of a configuration', { skip: nativeProblem() ?? false, timeout: 60_000 }, () => {
   let host: TestHost;
   before(async () => {
     host = await makeTestHost('to');
@@ -182,6 +182,7 @@ describe('read-only mounts of a configuration', { skip: nativeProblem() ?? false
   after(async () => {
     await host[Symbol.asyncDispose]();
   });
+  const signal = (): AbortSignal => AbortSignal.timeout(10_000);
 
   async function run(...command: string[]): Promise<string> {
     const process = await host.port.exec('c', { command, environment: {} });
@@ -190,7 +191,29 @@ describe('read-only mounts of a configuration', { skip: nativeProblem() ?? false
     return output.trim();
   }
 
-  test('cannot be made writable by the root of the container, nor after its reboot; nothing of them is on the host', async () => {
+  test('are their source, whatever is mounted in it and whoever may pass to it', async () => {
+    const closed = join(host.root, 'closed');
+    const shared = join(closed, 'shared');
+    const below = join(shared, 'below');
+    mkdirSync(below, { recursive: true, mode: 0o755 });
+    chmodSync(closed, 0o700);
+    writeFileSync(join(below, 'under'), '');
+    execFileSync('mount', ['-t', 'tmpfs', 'none', below]);
+    try {
+      writeFileSync(join(below, 'over'), '');
+      await host.define('c', [
+        `lxc.mount.entry = ${shared} run/one none bind,create=dir 0 0`,
+        `lxc.mount.entry = ${shared} run/all none rbind,create=dir 0 0`,
+      ]);
+      await host.port.start('c', signal());
+      assert.equal(await run('ls', '/run/one/below', '/run/all/below'), '/run/all/below:\nover\n\n/run/one/below:\nunder');
+      await host.port.kill('c', signal());
+    } finally {
+      execFileSync('umount', [below]);
+    }
+  });
+
+  test('that are read-only cannot be made writable by the root of the container, nor after its reboot; nothing of them is on the host', async () => {
     const shared = join(host.root, 'a b\\c');
     mkdirSync(join(shared, 'below'), { recursive: true, mode: 0o755 });
     writeFileSync(join(shared, 'file'), 'shared');
@@ -206,7 +229,7 @@ describe('read-only mounts of a configuration', { skip: nativeProblem() ?? false
     ]);
     const mounts = (): string => readFileSync('/proc/self/mounts', 'utf8');
     const before = mounts();
-    await host.port.start('c', AbortSignal.timeout(10_000));
+    await host.port.start('c', signal());
     for (let boot = 1; boot <= 2; boot++) {
       assert.equal(
         await run('cat', '/run/ro/file', '/run/all/file', '/run/ro-file', '/run/rw/file', '/run/ro/below/file'),
@@ -224,17 +247,17 @@ describe('read-only mounts of a configuration', { skip: nativeProblem() ?? false
       await reboot(host);
       writeFileSync(file, config);
     }
-    await host.port.kill('c', AbortSignal.timeout(10_000));
-    assert.equal(existsSync(join(host.paths.instance('c'), 'readonly')), false);
+    await host.port.kill('c', signal());
+    assert.equal(existsSync(join(host.paths.instance('c'), 'disks')), false);
   });
 
   test('whose source is not there end the start with the reason', async () => {
     await host.define('d', [`lxc.mount.entry = ${host.root}/none run/ro none bind,ro,create=dir 0 0`]);
-    await assert.rejects(host.port.start('d', AbortSignal.timeout(10_000)), {
+    await assert.rejects(host.port.start('d', signal()), {
       code: 'LXC_START_FAILED',
       message: /liblxc gave up/,
     });
-    assert.match(readFileSync(join(host.paths.instance('d'), 'log'), 'utf8'), /"[^"]*\/none" cannot be made read-only: No such file/);
+    assert.match(readFileSync(join(host.paths.instance('d'), 'log'), 'utf8'), /"[^"]*\/none" cannot be mounted: No such file/);
   });
 });
 
