@@ -6,6 +6,7 @@
 #include <linux/btrfs.h>
 #include <linux/btrfs_tree.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -44,19 +45,6 @@ int createSubvolume(const std::string& path) {
   if (at.name.empty() || at.name.size() > BTRFS_PATH_NAME_MAX) return ENAMETOOLONG;
   memcpy(args.name, at.name.c_str(), at.name.size());
   return ioctl(parent.get(), BTRFS_IOC_SUBVOL_CREATE, &args) == 0 ? 0 : errno;
-}
-
-int snapshot(const std::string& source, const std::string& destination) {
-  Split at = split(destination);
-  OwnedFd from(openDirectory(source));
-  if (!from.valid()) return errno;
-  OwnedFd parent(openDirectory(at.parent));
-  if (!parent.valid()) return errno;
-  btrfs_ioctl_vol_args_v2 args = {};
-  if (at.name.empty() || at.name.size() > BTRFS_SUBVOL_NAME_MAX) return ENAMETOOLONG;
-  memcpy(args.name, at.name.c_str(), at.name.size());
-  args.fd = from.get();
-  return ioctl(parent.get(), BTRFS_IOC_SNAP_CREATE_V2, &args) == 0 ? 0 : errno;
 }
 
 int setReadonly(const std::string& path, bool readonly) {
@@ -120,8 +108,7 @@ int deleteChildren(int fd, uint64_t parent, int depth) {
 }
 
 // Missing is fine.
-int deleteSubvolume(const std::string& path) {
-  Split at = split(path);
+int destroySubvolume(const Split& at) {
   OwnedFd parent(openDirectory(at.parent));
   if (!parent.valid()) return errno == ENOENT ? 0 : errno;
   btrfs_ioctl_vol_args args = {};
@@ -131,7 +118,7 @@ int deleteSubvolume(const std::string& path) {
   if (errno != ENOTEMPTY) return errno;
   uint64_t id = 0;
   {
-    OwnedFd volume(openDirectory(path));
+    OwnedFd volume(openDirectory(at.parent + "/" + at.name));
     if (!volume.valid()) return errno;
     int error = subvolumeId(volume.get(), &id);
     if (error != 0) return error;
@@ -139,6 +126,54 @@ int deleteSubvolume(const std::string& path) {
   int error = deleteChildren(parent.get(), id, 0);
   if (error != 0) return error;
   return ioctl(parent.get(), BTRFS_IOC_SNAP_DESTROY, &args) == 0 || errno == ENOENT ? 0 : errno;
+}
+
+// Where a snapshot is made before it is moved to its place.
+const std::string kNursery = ".new-";
+
+// Removes the nursery of the volume `at`. A subvolume of that name is an image that is being unpacked (image-volume.ts): left alone.
+int clearNursery(const Split& at) {
+  std::string nursery = at.parent + "/" + kNursery + at.name;
+  struct stat info = {};
+  if (lstat(nursery.c_str(), &info) != 0) return errno == ENOENT ? 0 : errno;
+  if (!S_ISDIR(info.st_mode) || info.st_ino == BTRFS_FIRST_FREE_OBJECTID) return 0;
+  int error = destroySubvolume({nursery, at.name});
+  if (error != 0) return error;
+  // Not empty: it holds what no snapshot has made.
+  return rmdir(nursery.c_str()) == 0 || errno == ENOENT || errno == ENOTEMPTY ? 0 : errno;
+}
+
+// With the subvolumes inside it, and with what an interrupted snapshot to there has left, which may also be named itself. Missing is fine.
+int deleteSubvolume(const std::string& path) {
+  Split at = split(path);
+  bool isNursery = at.name.compare(0, kNursery.size(), kNursery) == 0;
+  int error = clearNursery(isNursery ? Split{at.parent, at.name.substr(kNursery.size())} : at);
+  return error == 0 ? destroySubvolume(at) : error;
+}
+
+int snapshotInto(const std::string& directory, const std::string& name, const std::string& source) {
+  OwnedFd from(openDirectory(source));
+  if (!from.valid()) return errno;
+  OwnedFd parent(openDirectory(directory));
+  if (!parent.valid()) return errno;
+  btrfs_ioctl_vol_args_v2 args = {};
+  if (name.empty() || name.size() > BTRFS_SUBVOL_NAME_MAX) return ENAMETOOLONG;
+  memcpy(args.name, name.c_str(), name.size());
+  args.fd = from.get();
+  return ioctl(parent.get(), BTRFS_IOC_SNAP_CREATE_V2, &args) == 0 ? 0 : errno;
+}
+
+// EEXIST also for what an interrupted one has left; deleteSubvolume takes it away.
+// A snapshot commits the file system, and the directory it goes into is locked meanwhile: in one directory they are made one after another.
+// Those in directories of their own that come together share a commit (50, 8 wide: 70 to 95 ms instead of 160 to 300).
+int snapshot(const std::string& source, const std::string& destination) {
+  Split at = split(destination);
+  std::string nursery = at.parent + "/" + kNursery + at.name;
+  if (mkdir(nursery.c_str(), 0700) != 0) return errno;
+  int error = snapshotInto(nursery, at.name, source);
+  if (error == 0 && renameat2(AT_FDCWD, (nursery + "/" + at.name).c_str(), AT_FDCWD, destination.c_str(), RENAME_NOREPLACE) != 0) error = errno;
+  int left = clearNursery(at);
+  return error != 0 ? error : left;
 }
 
 int enableQuota(const std::string& path, bool simple) {

@@ -110,6 +110,26 @@ describe('pools on this host', { skip }, () => {
     });
   }
 
+  test('what an interrupted snapshot has left is in the way of nothing, and goes with the volume', async () => {
+    await root.storage.createPool(loopPool(root.paths, 'cut'), signal);
+    const containers = join(root.paths.pool('cut'), 'containers');
+    await make('cut', 'first');
+    const interrupt = async (name: string): Promise<void> => {
+      mkdirSync(join(containers, `.new-${name}`));
+      await storageAddon().btrfs.snapshot(join(containers, 'first'), join(containers, `.new-${name}`, name));
+    };
+    await interrupt('web');
+    await make('cut', 'web');
+    assert.deepEqual(readdirSync(containers), ['first', 'web'], 'made again');
+    await interrupt('gone');
+    await root.storage.deleteVolume('cut', { type: 'container', name: 'gone' }, signal);
+    assert.deepEqual(readdirSync(containers), ['first', 'web'], 'deleted before it was there');
+    await interrupt('web');
+    await root.storage.deactivatePool(loopPool(root.paths, 'cut'), signal);
+    await root.storage.activatePool(loopPool(root.paths, 'cut'), signal);
+    assert.deepEqual(readdirSync(containers), ['first', 'web'], 'swept when the pool is activated');
+  });
+
   test('a place with something in it is refused and left as it was', async () => {
     const place = join(root.paths.stateDir, 'full');
     mkdirSync(place);

@@ -3,10 +3,10 @@ import { loadNative } from '../lxc/binding.ts';
 
 export interface BtrfsCalls {
   createSubvolume(path: string): Promise<void>;
-  /** A writable snapshot of the subvolume `source`. */
+  /** A writable snapshot of the subvolume `source`. EEXIST when something is there, or what an interrupted one has left. */
   snapshot(source: string, destination: string): Promise<void>;
   setReadonly(path: string, readonly: boolean): Promise<void>;
-  /** With the subvolumes inside it. Missing is fine. */
+  /** With the subvolumes inside it, and with what an interrupted `snapshot` to there has left. Missing is fine. */
   deleteSubvolume(path: string): Promise<void>;
   /** `simple`: each extent counts for the subvolume that wrote it (kernel 6.7); else it counts where it is referred to. */
   enableQuota(path: string, simple: boolean): Promise<void>;

@@ -41,13 +41,13 @@ export interface PoolDriver {
 
   /** An empty volume at `path`, whose parent exists. */
   createVolume(path: string, signal: AbortSignal): Promise<void>;
-  /** A writable copy of the volume `from` at `to`; `from` is not changed meanwhile. */
+  /** A writable copy of the volume `from` at `to`; `from` is not changed meanwhile. What is at `to`, left half-made, is replaced. */
   cloneVolume(from: string, to: string, signal: AbortSignal): Promise<void>;
   /** Nothing may change in the volume from now on (an unpacked image). */
   sealVolume(path: string, signal: AbortSignal): Promise<void>;
   /**
-   * Removes the volume with everything in it; its name is free then, its room may be later (reclaim.ts). Missing is fine. Never follows a
-   * symbolic link.
+   * Removes the volume with everything in it; its name is free then, its room may be later (reclaim.ts). Missing is fine; what an
+   * interrupted `cloneVolume` has left goes, too. Never follows a symbolic link.
    */
   deleteVolume(path: string, signal: AbortSignal): Promise<void>;
   /** Limits what the volume may hold; undefined removes the limit. Only called when `capabilities.quotas`. */

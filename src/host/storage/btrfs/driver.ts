@@ -52,6 +52,17 @@ async function limitVolume(path: string, sizeBytes: number | undefined): Promise
   }
 }
 
+async function cloneVolume(from: string, to: string, signal: AbortSignal): Promise<void> {
+  const { btrfs } = storageAddon();
+  try {
+    await btrfs.snapshot(from, to);
+  } catch (error) {
+    if (!isErrno(error, 'EEXIST')) throw error;
+    await deleteVolume(to, signal);
+    await btrfs.snapshot(from, to);
+  }
+}
+
 async function deleteVolume(path: string, signal: AbortSignal): Promise<void> {
   try {
     await storageAddon().btrfs.deleteSubvolume(path);
@@ -87,7 +98,7 @@ export const btrfsDriver: PoolDriver = {
   grow,
   removeBacking,
   createVolume: async (path) => await storageAddon().btrfs.createSubvolume(path),
-  cloneVolume: async (from, to) => await storageAddon().btrfs.snapshot(from, to),
+  cloneVolume,
   sealVolume: async (path) => await storageAddon().btrfs.setReadonly(path, true),
   deleteVolume,
   limitVolume: async (path, sizeBytes) => await limitVolume(path, sizeBytes),

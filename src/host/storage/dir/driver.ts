@@ -1,6 +1,7 @@
 // Pools in a plain directory of any file system: volumes are copied (as reflinks where the file system can), without quotas.
 import { mkdir } from 'node:fs/promises';
 import { AppError } from '../../../core/errors.ts';
+import { pathExists } from '../../path-exists.ts';
 import { mustRun } from '../../run/run.ts';
 import type { PoolTarget } from '../../ports/storage.ts';
 import type { PoolDriver } from '../pool-driver.ts';
@@ -57,6 +58,7 @@ export const dirDriver: PoolDriver = {
   },
 
   async cloneVolume(from, to, signal) {
+    if (await pathExists(to)) await setAside(to);
     // --archive keeps owners, modes, links, ACLs and extended attributes (security.capability of ping, for one).
     await mustRun(['cp', '--archive', '--reflink=auto', '--no-target-directory', '--', from, to], { signal, timeoutMs: COPY_TIMEOUT_MS });
   },
