@@ -186,6 +186,7 @@ class Zygote : public Napi::ObjectWrap<Zygote> {
         if (errno == EBADMSG) continue;
         // Every holder of the other end is gone, the children too.
         unwatch(socketPoll_);
+        if (pidfd_ < 0) release();
         break;
       }
       Napi::HandleScope one(env);
@@ -209,7 +210,16 @@ class Zygote : public Napi::ObjectWrap<Zygote> {
     close(pidfd_);
     pidfd_ = -1;
     outgoing_.clear();
+    if (socketPoll_ == nullptr) release();
     if (!onLost_.IsEmpty()) callListener(env, onLost_, {});
+    Unref();
+  }
+
+  /** The helper has ended and nobody can answer for it any more. */
+  void release() {
+    if (socket_ < 0) return;
+    close(socket_);
+    socket_ = -1;
     Unref();
   }
 

@@ -1,6 +1,6 @@
 // The helper process: lost and started again, without anything that runs noticing.
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -54,6 +54,19 @@ describe('the helper', { skip: nativeProblem() ?? false, timeout: 60_000 }, () =
     await reply;
     process.kill(helper.pid ?? 0, 'SIGKILL');
     assert.equal(await exited, 5);
+    helper.close();
+  });
+
+  test('one that is lost leaves no file open in the daemon', async () => {
+    const helper = new Helper(silentLog);
+    const open = (): number => readdirSync('/proc/self/fd').length;
+    const before = open();
+    for (let lost = 1; lost <= 5; lost++) {
+      process.kill(helper.pid ?? 0, 'SIGKILL');
+      while (helper.restarts < lost) await sleep(2);
+    }
+    await sleep(20);
+    assert.equal(open(), before);
     helper.close();
   });
 
