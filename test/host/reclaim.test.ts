@@ -8,8 +8,9 @@ import { describe, test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { silentLog } from '../../src/core/log.ts';
 import { mustRun, run } from '../../src/host/run/run.ts';
+import { storageAddon } from '../../src/host/storage/native.ts';
 import { Reclaimer, setAside } from '../../src/host/storage/reclaim.ts';
-import { Measurer, readSize } from '../../src/host/storage/tombstone-size.ts';
+import { Measurer, parseSize, SIZE_LINK } from '../../src/host/storage/tombstone-size.ts';
 import { needsRoot, slowness } from './harness.ts';
 
 function pool(t: TestContext): string {
@@ -123,13 +124,19 @@ describe('removing big trees', () => {
     writeFileSync(join(tombstone, 'shared'), Buffer.alloc(1024 ** 2, 1));
     writeFileSync(join(tombstone, 'own'), Buffer.alloc(2 * 1024 ** 2, 1));
     const measurer = new Measurer(silentLog);
+    const sizeOf = async (path: string): Promise<number | undefined> =>
+      parseSize((await storageAddon().readLinks([join(path, SIZE_LINK)]))[0]);
+    const other = join(root, 'other');
+    mkdirSync(other);
     measurer.measure(tombstone, image);
     measurer.measure(join(root, 'gone'), undefined);
-    assert.equal(readSize(tombstone), undefined);
+    measurer.measure(other, undefined);
+    assert.equal(await sizeOf(tombstone), undefined);
     const until = performance.now() + 10_000 * slowness;
-    while (readSize(tombstone) === undefined && performance.now() < until) await sleep(10);
-    const bytes = readSize(tombstone)!;
+    while ((await sizeOf(other)) === undefined && performance.now() < until) await sleep(10);
+    const bytes = (await sizeOf(tombstone))!;
     assert.ok(bytes > 1.9 * 1024 ** 2 && bytes < 2.2 * 1024 ** 2, `${bytes}`);
+    assert.ok((await sizeOf(other))! < 100 * 1024, 'one that is gone is in the way of no other');
     await measurer.close();
   });
 });

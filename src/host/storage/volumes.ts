@@ -9,7 +9,7 @@ import { storageAddon } from './native.ts';
 import { type OpenPool, openPool } from './open-pool.ts';
 import type { PoolDriver } from './pool-driver.ts';
 import type { PoolRecords } from './pool-records.ts';
-import { forgetSize, type Measurer, readSize } from './tombstone-size.ts';
+import { forgetSize, type Measurer, parseSize, SIZE_LINK } from './tombstone-size.ts';
 import { FACTS_LINK, formatFacts, parseFacts, readFacts, writeFacts } from './volume-facts.ts';
 import { isTombstoneName, tombstonePath, TOMBSTONES_DIR, VOLUME_DIRS, VOLUME_TYPES, volumeKey, volumePath } from './volume-layout.ts';
 
@@ -44,11 +44,13 @@ export class Volumes {
       const message = `The tombstones of the pool "${poolName}" cannot be listed.`;
       throw new AppError('HOST_UNREADABLE', { pool: poolName }, { message, cause });
     });
-    return names.filter(isTombstoneName).map((name) => {
-      const path = tombstonePath(target.path, name);
-      const facts = readFacts(path);
+    const found = names.filter(isTombstoneName).map((name) => ({ name, path: tombstonePath(target.path, name) }));
+    const links = await storageAddon().readLinks(found.flatMap(({ path }) => [join(path, FACTS_LINK), join(path, SIZE_LINK)]));
+    return found.map(({ name, path }, at) => {
+      const [link, size] = links.slice(2 * at);
+      const facts = link === undefined ? undefined : parseFacts(link);
       const of = facts?.type === 'container' ? { of: facts.name } : {};
-      const bytes = readSize(path);
+      const bytes = parseSize(size);
       if (bytes !== undefined) return { name, ...of, bytes };
       this.#measurer.measure(path, sharedWith(target.path, driver, facts?.image));
       return { name, ...of };
@@ -75,7 +77,6 @@ export class Volumes {
     }
     const source = await this.#images.ensure(pool, volume.fingerprint, signal);
     try {
-      if (await pathExists(path)) await pool.driver.deleteVolume(path, signal);
       await pool.driver.cloneVolume(source, path, signal);
       if (volume.sizeBytes !== undefined) await pool.driver.limitVolume(path, volume.sizeBytes, signal);
       // Last: its own facts are what makes a volume count as whole.
@@ -115,7 +116,6 @@ export class Volumes {
   async delete(poolName: string, id: VolumeId, signal: AbortSignal): Promise<void> {
     const pool = await openPool(this.#records, poolName);
     const path = volumePath(pool.target.path, id);
-    if (!(await pathExists(path))) return;
     try {
       await forgetFacts(path);
       await pool.driver.deleteVolume(path, signal);
