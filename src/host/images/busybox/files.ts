@@ -32,8 +32,8 @@ if [ -x /etc/rc.local ]; then /etc/rc.local & fi
 const network = `#!/bin/sh
 # Kept running by init: asks for an address on eth0 as soon as there is one, and keeps the lease.
 while [ ! -e /sys/class/net/eth0 ]; do sleep 5; done
-ip link set eth0 up
-exec udhcpc -f -S -R -s /usr/share/udhcpc/default.script -t 10 -T 1 -A 2 -i eth0 -x "hostname:$(hostname)" >/dev/null 2>&1
+read -r name </proc/sys/kernel/hostname
+exec udhcpc -f -S -R -s /usr/share/udhcpc/default.script -t 10 -T 1 -A 2 -i eth0 -x "hostname:$name" >/dev/null 2>&1
 `;
 
 const plugged = `#!/bin/sh
@@ -57,18 +57,14 @@ exec poweroff -f
 `;
 
 const dhcpScript = `#!/bin/sh
-# Called by udhcpc with what the server said in the environment.
+# Called by udhcpc with what the server said in the environment. Every program that is run here is run in every container that starts,
+# so there are few. An address that the interface has already is left as it is (SIOCSIFADDR), with its routes and connections.
 case "$1" in
   deconfig)
-    ip -4 addr flush dev "$interface"
-    ip link set "$interface" up
+    ifconfig "$interface" 0.0.0.0 up
     ;;
   bound | renew)
-    if [ -n "$mtu" ]; then ip link set "$interface" mtu "$mtu"; fi
-    ip -4 addr show dev "$interface" | grep -q "inet $ip/$mask " || {
-      ip -4 addr flush dev "$interface"
-      ip addr add "$ip/$mask" dev "$interface"
-    }
+    ifconfig "$interface" "$ip" \${subnet:+netmask "$subnet"} \${mtu:+mtu "$mtu"}
     for gateway in $router; do
       ip route replace default via "$gateway" dev "$interface"
       break
