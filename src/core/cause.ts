@@ -37,6 +37,9 @@ export interface Cause {
   readonly about?: string;
 }
 
+/** Of the causes of one look so many are kept: neither an event's cost nor memory grows with how many there are. */
+export const KEPT_CAUSES = 4;
+
 /** A cause with the time it was noticed (epoch ms). */
 export interface TimedCause extends Cause {
   readonly at: number;

@@ -5,6 +5,7 @@ import type { AppError } from '../core/errors.ts';
 import { isOurBridge, isOurVeth, parseLxcName } from '../core/names.ts';
 import type { Paths } from '../core/paths.ts';
 import { type KindName, makeRef, type RefKey, refKey } from '../core/ref.ts';
+import { GatheredCauses } from './gathered-causes.ts';
 import type { EventFamily } from './event-families.ts';
 import type { Host } from './ports/host.ts';
 import { type VethOwner, VethIndex } from './veth-index.ts';
@@ -27,8 +28,19 @@ export interface HostEventTargets {
   failed(error: AppError): void;
 }
 
+/**
+ * A network is looked at this long after the first of the events that ask for it. Every start of an instance makes some (a port joins, a
+ * lease is written), and a look reads all links and leases: with fifty starts a second it would cost as much as they do.
+ */
+const NETWORK_MS = 150;
+
 /** Returns the function that ends all subscriptions. */
-export async function subscribeHostEvents(host: Host, targets: HostEventTargets): Promise<() => void> {
+export async function subscribeHostEvents(host: Host, allTargets: HostEventTargets): Promise<() => void> {
+  const networks = new GatheredCauses(NETWORK_MS, (cause) => allTargets.lookAtKind('Network', cause));
+  const targets: HostEventTargets = {
+    ...allTargets,
+    lookAtKind: (kind, cause) => (kind === 'Network' ? networks.add(cause) : allTargets.lookAtKind(kind, cause)),
+  };
   const subscriptions: Readonly<Record<EventFamily, () => Promise<() => void> | (() => void)>> = {
     processes: () => host.lxc.onChange((name) => targets.look(instanceKey(name), { event: 'InstanceChanged', about: name })),
     links: () => subscribeLinks(host, targets),
@@ -53,6 +65,7 @@ export async function subscribeHostEvents(host: Host, targets: HostEventTargets)
   const ends = await Promise.all([...targets.families].map(async (family) => await subscriptions[family]()));
   return () => {
     for (const end of ends) end();
+    networks.close();
   };
 }
 

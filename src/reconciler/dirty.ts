@@ -1,10 +1,8 @@
 // The objects to look at in the next round, each with the events that asked for it. What many events ask for is one look; of its causes
 // the first few are kept, so neither an event's cost nor the memory grows with how many there are.
-import type { Cause, TimedCause } from '../core/cause.ts';
+import { type Cause, KEPT_CAUSES, type TimedCause } from '../core/cause.ts';
 import type { Clock } from '../core/clock.ts';
 import type { RefKey } from '../core/ref.ts';
-
-const KEPT_CAUSES = 4;
 
 export type Causes = readonly TimedCause[];
 
