@@ -18,6 +18,9 @@
 
 namespace {
 
+/** A record is a few KiB. */
+constexpr size_t kMaxCopy = 16 * 1024 * 1024;
+
 struct File {
   std::string name, content;
 };
@@ -45,8 +48,8 @@ void writeAll(int fd, const std::string& content, const std::string& path) {
   }
 }
 
-/** All contents are on the disk before any name is, and the names before it returns: two waits for the disk, however many files. */
-void replaceFiles(const std::string& directory, const std::vector<File>& files) {
+/** `sync`: all contents are on the disk before any name is. */
+void replaceFiles(const std::string& directory, const std::vector<File>& files, bool sync) {
   std::vector<const File*> changed;
   std::vector<std::unique_ptr<OwnedFd>> open_;
   for (const auto& file : files) {
@@ -60,7 +63,7 @@ void replaceFiles(const std::string& directory, const std::vector<File>& files) 
     changed.push_back(&file);
     open_.push_back(std::move(fd));
   }
-  for (size_t i = 0; i < changed.size(); i++)
+  for (size_t i = 0; sync && i < changed.size(); i++)
     if (fsync(open_[i]->get()) != 0) throw failed("Syncing", directory + "/" + changed[i]->name + ".new");
   for (const auto* file : changed) {
     std::string path = directory + "/" + file->name;
@@ -69,13 +72,13 @@ void replaceFiles(const std::string& directory, const std::vector<File>& files) 
 }
 
 /**
- * replaceFiles(directory, [name, content, ...], removed, make): readers and crashes see the old or the new content (0600), never a part.
- * A file that holds its content already is not touched. `removed`: a name that is taken away afterwards, or ''. `make`: the directory
- * is made when it is missing, and is 0711.
+ * replaceFiles(directory, [name, content, ...], make, sync): readers see the old or the new content (0600), never a part, and so do those
+ * after a power cut when `sync` is set: two waits for the disk, however many files. A file that holds its content already is not touched.
+ * `make`: the directory is made when it is missing, and is 0711.
  */
 Napi::Value ReplaceFiles(const Napi::CallbackInfo& info) {
-  std::string directory = info[0].As<Napi::String>(), removed = info[2].As<Napi::String>();
-  bool make = info[3].As<Napi::Boolean>();
+  std::string directory = info[0].As<Napi::String>();
+  bool make = info[2].As<Napi::Boolean>(), sync = info[3].As<Napi::Boolean>();
   auto list = info[1].As<Napi::Array>();
   std::vector<File> files;
   for (uint32_t i = 0; i + 1 < list.Length(); i += 2)
@@ -88,10 +91,26 @@ Napi::Value ReplaceFiles(const Napi::CallbackInfo& info) {
       // The umask may have taken bits.
       if (chmod(directory.c_str(), 0711) != 0) throw failed("Setting the mode of", directory);
     }
-    replaceFiles(directory, files);
-    if (!removed.empty() && unlink((directory + "/" + removed).c_str()) != 0 && errno != ENOENT) throw failed("Removing", directory + "/" + removed);
-    syncDirectory(directory);
-    if (made) syncDirectory(std::filesystem::path(directory).parent_path());
+    replaceFiles(directory, files, sync);
+    if (sync) syncDirectory(directory);
+    if (sync && made) syncDirectory(std::filesystem::path(directory).parent_path());
+    return undefinedResult();
+  });
+}
+
+/** copyFile(directory, from, to, removed): `to` has the content of `from` then, and the file `removed` is gone. Not synced. */
+Napi::Value CopyFile(const Napi::CallbackInfo& info) {
+  std::string directory = info[0].As<Napi::String>(), from = info[1].As<Napi::String>(), to = info[2].As<Napi::String>();
+  std::string removed = directory + "/" + info[3].As<Napi::String>().Utf8Value();
+  return runAsync(info.Env(), [=]() -> Result {
+    std::string path = directory + "/" + from;
+    OwnedFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    if (!file.valid()) throw failed("Reading", path);
+    errno = EFBIG;
+    auto content = protocol::readAll(file.get(), kMaxCopy);
+    if (!content) throw failed("Reading", path);
+    replaceFiles(directory, {{to, *content}}, false);
+    if (unlink(removed.c_str()) != 0 && errno != ENOENT) throw failed("Removing", removed);
     return undefinedResult();
   });
 }
@@ -175,6 +194,7 @@ Napi::Value OwnVolume(const Napi::CallbackInfo& info) {
 
 void initWrites(Napi::Env env, Napi::Object exports) {
   exports.Set("replaceFiles", Napi::Function::New(env, ReplaceFiles));
+  exports.Set("copyFile", Napi::Function::New(env, CopyFile));
   exports.Set("removeDirectory", Napi::Function::New(env, RemoveDirectory));
   exports.Set("removeCgroups", Napi::Function::New(env, RemoveCgroups));
   exports.Set("ownVolume", Napi::Function::New(env, OwnVolume));

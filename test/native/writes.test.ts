@@ -30,13 +30,13 @@ describe('writes of the addon', { skip: nativeProblem() ?? false }, () => {
 
   test('files of a directory are made with it, for root alone, and what a crash left half-written is replaced', async () => {
     const at = join(dir, 'made');
-    await native.replaceFiles(at, ['config', 'a\n', 'instance.json', 'b\n'], '', true);
+    await native.replaceFiles(at, ['config', 'a\n', 'instance.json', 'b\n'], true, true);
     assert.equal(statSync(at).mode & 0o777, 0o711);
     assert.deepEqual(readdirSync(at).toSorted(), ['config', 'instance.json']);
     assert.equal(statSync(join(at, 'config')).mode & 0o777, 0o600);
     writeFileSync(join(at, 'config.new'), 'half');
     chmodSync(at, 0o700);
-    await native.replaceFiles(at, ['config', 'c\n', 'instance.json', 'b\n'], '', true);
+    await native.replaceFiles(at, ['config', 'c\n', 'instance.json', 'b\n'], true, true);
     assert.equal(readFileSync(join(at, 'config'), 'utf8'), 'c\n');
     assert.equal(statSync(at).mode & 0o777, 0o711);
     assert.deepEqual(readdirSync(at).toSorted(), ['config', 'instance.json']);
@@ -44,19 +44,29 @@ describe('writes of the addon', { skip: nativeProblem() ?? false }, () => {
 
   test('a file that holds its content is not touched; one that begins like it is replaced', async () => {
     const at = join(dir, 'same');
-    await native.replaceFiles(at, ['a', 'text', 'b', 'text'], '', true);
+    await native.replaceFiles(at, ['a', 'text', 'b', 'text'], true, true);
     const { ino, ctimeMs } = statSync(join(at, 'a'));
     writeFileSync(join(at, 'b'), 'text and more');
-    await native.replaceFiles(at, ['a', 'text', 'b', 'text'], '', true);
+    await native.replaceFiles(at, ['a', 'text', 'b', 'text'], true, true);
     assert.deepEqual({ ino: statSync(join(at, 'a')).ino, ctimeMs: statSync(join(at, 'a')).ctimeMs }, { ino, ctimeMs });
     assert.equal(readFileSync(join(at, 'b'), 'utf8'), 'text');
   });
 
-  test('one name is taken away with the same call, also when it is not there', async () => {
-    const at = join(dir, 'away');
-    await native.replaceFiles(at, ['exit.json', '{}'], '', true);
-    for (let round = 0; round < 2; round++) await native.replaceFiles(at, ['started.json', '{}'], 'exit.json', false);
-    assert.deepEqual(readdirSync(at), ['started.json']);
+  test('a copy is made for root alone, replaces a link, and one name is taken away with it, also when it is not there', async () => {
+    const at = join(dir, 'copies');
+    mkdirSync(at);
+    writeFileSync(join(dir, 'elsewhere'), 'elsewhere');
+    symlinkSync(join(dir, 'elsewhere'), join(at, 'started.json'));
+    writeFileSync(join(at, 'exit.json'), '{}');
+    for (const text of ['one', 'two']) {
+      await native.replaceFiles(at, ['instance.json', text], false, true);
+      await native.copyFile(at, 'instance.json', 'started.json', 'exit.json');
+      assert.equal(readFileSync(join(at, 'started.json'), 'utf8'), text);
+    }
+    assert.deepEqual(readdirSync(at).toSorted(), ['instance.json', 'started.json']);
+    assert.equal(lstatSync(join(at, 'started.json')).mode & 0o777, 0o600);
+    assert.equal(readFileSync(join(dir, 'elsewhere'), 'utf8'), 'elsewhere');
+    await assert.rejects(native.copyFile(at, 'nothing', 'started.json', 'exit.json'), { code: 'ENOENT', message: /copies\/nothing/ });
   });
 
   test('a link in the place of a file is replaced, not followed; a missing directory is an error that names it', async () => {
@@ -65,10 +75,13 @@ describe('writes of the addon', { skip: nativeProblem() ?? false }, () => {
     writeFileSync(join(dir, 'outside'), 'outside');
     symlinkSync(join(dir, 'outside'), join(at, 'config'));
     symlinkSync(join(dir, 'outside'), join(at, 'config.new'));
-    await native.replaceFiles(at, ['config', 'inside'], '', false);
+    await native.replaceFiles(at, ['config', 'inside'], false, false);
     assert.equal(readFileSync(join(dir, 'outside'), 'utf8'), 'outside');
     assert.equal(lstatSync(join(at, 'config')).isFile(), true);
-    await assert.rejects(native.replaceFiles(join(dir, 'nowhere'), ['a', 'b'], '', false), { code: 'ENOENT', message: /nowhere\/a\.new/ });
+    await assert.rejects(native.replaceFiles(join(dir, 'nowhere'), ['a', 'b'], false, false), {
+      code: 'ENOENT',
+      message: /nowhere\/a\.new/,
+    });
   });
 
   test('a directory is removed with all in it, links not followed; missing is fine', async () => {

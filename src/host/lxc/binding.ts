@@ -84,7 +84,8 @@ export interface Native {
   readMany(paths: readonly string[]): Promise<(string | undefined)[]>;
   readLinks(paths: readonly string[]): Promise<(string | undefined)[]>;
   /** `files`: name, content, name, content ... */
-  replaceFiles(directory: string, files: readonly string[], removed: string, make: boolean): Promise<void>;
+  replaceFiles(directory: string, files: readonly string[], make: boolean, sync: boolean): Promise<void>;
+  copyFile(directory: string, from: string, to: string, removed: string): Promise<void>;
   removeDirectory(path: string, aside: string): Promise<void>;
   /** Says what is left. */
   removeCgroups(paths: readonly string[], patienceMs: number): Promise<string | undefined>;

@@ -152,7 +152,7 @@ export class Cgroups {
   async endRest(name: string): Promise<void> {
     const freezer = this.freezerFile(name);
     if (freezer === undefined) return;
-    const procs = await readFile(join(dirname(freezer), 'cgroup.procs'), 'utf8').catch(() => '');
+    const [procs = ''] = await this.#reads.read([join(dirname(freezer), 'cgroup.procs')]).catch(() => []);
     const pids = procs.split('\n').filter(Boolean).map(Number);
     if (pids.length === 0) return;
     for (const pid of pids) {

@@ -2,7 +2,7 @@
 // The directory and its parents are 0711, because liblxc checks as the container's root whether it can be reached.
 import { chmod, lstat, mkdir, readdir, rm, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AppError, toAppError } from '../../core/errors.ts';
+import { AppError, isErrno, toAppError } from '../../core/errors.ts';
 import type { Paths } from '../../core/paths.ts';
 import type { DeviceNode } from '../ports/lxc.ts';
 import { loadNative } from './binding.ts';
@@ -39,21 +39,22 @@ export async function writeContainer(
   checkName(name);
   checkConfig(name, files.config);
   try {
-    await loadNative().replaceFiles(paths.instance(name), ['config', files.config, 'instance.json', files.record], '', true);
+    await loadNative().replaceFiles(paths.instance(name), ['config', files.config, 'instance.json', files.record], true, true);
   } catch (error) {
     throw fileFailure(error, name);
   }
 }
 
-/** With what the container is started: a copy of its record, and no exit record of an earlier run. */
+/**
+ * With what the container is started: a copy of its record, and no exit record of an earlier run. Not synced, as below: what a power cut
+ * takes of it, it takes with the container.
+ */
 export async function markStarted(paths: Paths, name: string): Promise<void> {
   const directory = paths.instance(name);
   try {
-    const native = loadNative();
-    const [record] = await native.readMany([join(directory, 'instance.json')]);
-    if (record === undefined) throw new AppError('NOT_FOUND', { name }, { message: `There is no container "${name}".` });
-    await native.replaceFiles(directory, ['started.json', record], 'exit.json', false);
+    await loadNative().copyFile(directory, 'instance.json', 'started.json', 'exit.json');
   } catch (error) {
+    if (isErrno(error, 'ENOENT')) throw new AppError('NOT_FOUND', { name }, { message: `There is no container "${name}".`, cause: error });
     throw fileFailure(error, name);
   }
 }
@@ -62,7 +63,7 @@ export async function markStarted(paths: Paths, name: string): Promise<void> {
 export async function writeStarted(paths: Paths, name: string, started: string): Promise<void> {
   checkName(name);
   try {
-    await loadNative().replaceFiles(paths.instance(name), ['started.json', started], '', false);
+    await loadNative().replaceFiles(paths.instance(name), ['started.json', started], false, false);
   } catch (error) {
     throw fileFailure(error, name);
   }
@@ -105,6 +106,7 @@ export async function writeDeviceNodes(paths: Paths, name: string, nodes: readon
   checkName(name);
   const directory = join(paths.instance(name), 'devices');
   try {
+    if (nodes.length === 0 && (await loadNative().statMany([directory]))[0] === undefined) return;
     await mkdir(directory, { recursive: true, mode: 0o711 });
     await chmod(directory, 0o711);
     const wanted = new Set(nodes.map((node) => node.file));

@@ -14,6 +14,9 @@ export interface Monitored {
   readonly initPid: number | undefined;
 }
 
+/** Most monitors end this soon after their init: then nobody needs to be asked. */
+const ENDS_MS = 50;
+
 interface Entry {
   readonly name: string;
   readonly monitorPid: number;
@@ -183,7 +186,8 @@ export class Monitors {
   async #ask(entry: Entry): Promise<void> {
     try {
       for (let attempt = 0; !entry.gone && !this.#closed; attempt++) {
-        if (attempt > 0 || entry.phase === 'Stopping') await sleep(Math.min(20 * 2 ** attempt, 1000), undefined, { ref: false });
+        const firstMs = entry.phase === 'Stopping' ? ENDS_MS : 20;
+        if (attempt > 0 || entry.phase === 'Stopping') await sleep(Math.min(firstMs * 2 ** attempt, 1000), undefined, { ref: false });
         // Asked only when there is something to be told: it has a living child.
         if (entry.gone || childrenOf(entry.monitorPid).length === 0) continue;
         const answer = await this.#stateOf(entry);
