@@ -26,6 +26,8 @@ import type { Tracked, Tracker } from './tracker.ts';
 
 /** What could not be read is looked at again. */
 const UNREADABLE_RETRY_MS = 5000;
+/** What an object's deletion has freed is looked at this long after it. */
+const FREED_MS = 1000;
 
 export interface SettlementOptions extends ConditionReports {
   readonly ledger: Ledger;
@@ -116,13 +118,23 @@ export class Settlement {
   #forgetRows(rows: readonly ObjectRow[], now: number): void {
     const { ledger } = this.#o;
     if (rows.length === 0) return;
-    ledger.transaction(() => {
+    // Not waited for: what is written later and waited for is on the disk no earlier than this.
+    ledger.note(() => {
       for (const { uid } of rows) forgetObject(ledger, uid);
       this.#o.deletions.gone(
         rows.map(({ source }) => source),
         now,
       );
     });
+  }
+
+  /** What is to be deleted may have waited for its last user. The others have more room now, which is in no hurry: deletions come together. */
+  #lookAtNeeds({ ref, needs }: Tracked): void {
+    const soon = this.#o.clock.now() + FREED_MS;
+    for (const need of needs) {
+      if (this.#o.desired().has(need)) this.#o.alarm.set(need, soon);
+      else this.#o.dirty.add(need, { event: 'UserDeleted', about: refText(ref) });
+    }
   }
 
   #forget(tracked: Tracked): void {
@@ -132,7 +144,7 @@ export class Settlement {
     this.#o.consents.forget(uid);
     for (const next of this.#o.rollouts.forget(tracked.key)) this.#o.dirty.add(next, { event: 'TurnCame', about: refText(tracked.ref) });
     if (!buried) this.giveBack(uid, tracked.recorded.allocations);
-    for (const need of tracked.needs) this.#o.dirty.add(need, { event: 'UserDeleted', about: refText(tracked.ref) });
+    this.#lookAtNeeds(tracked);
     this.#o.alarm.delete(tracked.key);
     this.#o.tracker.remove(tracked);
     events.emit({ type: 'change', severity: 'info', ref: tracked.ref, reason: 'Deleted', message: `${refText(tracked.ref)} is deleted.` });
