@@ -138,6 +138,20 @@ describe('containers', { skip: nativeProblem() ?? false, timeout: 120_000 }, () 
     assert.equal((await reading('up')).power, 'Running');
   });
 
+  test('one that makes processes all the time is frozen each time', async () => {
+    // xargs waits for each of them by vfork(2).
+    const busy = 'for at in 1 2 3; do while :; do yes | head -n 500 | xargs -n 1 /bin/true; done & done; wait';
+    const running = await host.port.exec('up', { command: ['sh', '-c', busy], environment: { PATH: '/bin:/sbin:/usr/bin' } });
+    for (let times = 1; times <= 12; times++) {
+      await host.port.freeze('up', AbortSignal.timeout(10_000));
+      assert.equal((await reading('up')).power, 'Frozen', `${times}`);
+      await host.port.unfreeze('up', signal);
+      await sleep(times % 10);
+    }
+    running.signal(9);
+    await running.exited;
+  });
+
   test('a frozen container can be killed, and nothing of it is left', async () => {
     const { initPid, monitorPid } = await reading('up');
     assert.notEqual(cgroupsOf('tl', 'up').length, 0);

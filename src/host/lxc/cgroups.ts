@@ -2,10 +2,14 @@
 // Names follow from src/core/names.ts: `<base>/PREFIX.lockstep/NAME/{payload,monitor}` in every hierarchy.
 import { open, readdir, readFile, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError, isErrno } from '../../core/errors.ts';
 import { cgroupDir, cgroupParent } from '../../core/names.ts';
 import { loadNative } from './binding.ts';
 import { ReadBatch } from './read-batch.ts';
+
+/** The freezer takes milliseconds. */
+const INSIST_MS = 100;
 
 interface Hierarchy {
   /** Mount point and the base liblxc uses below it: PID 1's own cgroup, without systemd's init.scope. */
@@ -124,6 +128,28 @@ export class Cgroups {
         { name, file, value },
         { message: `"${file}" of container "${name}" could not be set to "${value}".`, cause },
       );
+    }
+  }
+
+  /**
+   * Asks the v1 freezer again, until the signal aborts, while it is still at it. What vfork(2)s just then is missed: the child is frozen,
+   * and its parent goes to sleep until that is done, which it never is (cgroup-v1/freezer-subsystem.rst: "FREEZING"; seen with Linux 6.18).
+   * Asked again, the freezer takes the parent as it sleeps. liblxc asks once, and then reads the state every second for ever.
+   */
+  async insistOnFreeze(name: string, signal: AbortSignal): Promise<void> {
+    const path = this.path(name, 'freezer.state');
+    if (path === undefined) return;
+    for (;;) {
+      await sleep(INSIST_MS, undefined, { ref: false });
+      if (signal.aborted) return;
+      try {
+        await using handle = await open(path, 'r+');
+        const { buffer, bytesRead } = await handle.read(Buffer.alloc(16), 0, 16, 0);
+        if (buffer.toString('latin1', 0, bytesRead).startsWith('FREEZING') && !signal.aborted) await handle.write('FROZEN', 0);
+      } catch {
+        // It ended; or there is no such freezer here, and that of cgroup v2 has no such trouble.
+        return;
+      }
     }
   }
 

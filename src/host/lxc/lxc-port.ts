@@ -274,8 +274,10 @@ class NativeLxcPort implements LxcPort {
   async freeze(name: string, signal: AbortSignal): Promise<void> {
     await this.#needRunning(name);
     const what = `Container "${name}" could not be frozen`;
+    const ended = new AbortController();
+    void this.#cgroups.insistOnFreeze(name, AbortSignal.any([signal, ended.signal]));
     await untilAborted(
-      this.#withContainer(name, what, (container) => container.freeze()),
+      this.#withContainer(name, what, (container) => container.freeze()).finally(() => ended.abort()),
       signal,
       `freezing container "${name}"`,
     );

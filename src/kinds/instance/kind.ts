@@ -84,7 +84,7 @@ function holds(change: InstanceChange, now: Observed<InstanceActual>): boolean {
 const LONG_MS = 15 * 60_000;
 const START_MS = 60_000;
 
-/** It takes milliseconds; liblxc asks the v1 freezer again and again without end, and another try may find it willing. */
+/** It takes milliseconds, or a second when the v1 freezer has to be asked twice; liblxc waits without end. */
 const FREEZE_MS = 20_000;
 
 function deadlineMs(change: InstanceChange): number {
