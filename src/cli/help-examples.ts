@@ -68,7 +68,8 @@ export const HELP_EXAMPLES: Readonly<Record<string, readonly HelpExample[]>> = {
   delete: [['lockstep delete instance/web', 'an object made with "apply"']],
   undelete: [
     ['lockstep undelete', 'what can be brought back'],
-    ['lockstep undelete web', 'the newest of that name'],
+    ['lockstep undelete web', 'as it was when it was deleted last'],
+    ['lockstep undelete web --tombstone fast/0199c2a0-7b1e-7000-8000-5f0c4b6a9d21.1764165000000', 'with a former root volume'],
   ],
   purge: [['lockstep purge web', 'remove what is kept of a deleted object for good']],
   source: [

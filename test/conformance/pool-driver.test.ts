@@ -159,7 +159,9 @@ for (const { name, make, skip } of SUBJECTS) {
         (await storage.listTombstones('six')).map(({ name }) => name),
         ['u-1.17'],
       );
-      await storage.unburyVolume('six', 'u-1.17', { type: 'container', name: 'back' }, signal);
+      const from = await storage.unburyVolume('six', 'u-1.17', { type: 'container', name: 'back' }, signal);
+      assert.ok(from !== undefined && from === (await volume('six', 'back'))?.image, 'from what it was made');
+      assert.equal(await storage.unburyVolume('six', 'u-1.17', { type: 'container', name: 'back' }, signal), from);
       assert.equal((await volume('six', 'back'))?.complete, true);
       assert.deepEqual(await storage.listTombstones('six'), []);
       await storage.buryVolume('six', { type: 'container', name: 'back' }, 'u-1.18', signal);
