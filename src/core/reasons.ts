@@ -59,6 +59,7 @@ export const REASONS = {
   },
   Foreign: { of: ['Ready'], text: 'What is in the place of the pool does not belong to it. Nothing is overwritten.' },
   Inactive: { of: ['Ready'], text: 'The pool is there and not in use yet.' },
+  PoolInactive: { of: ['Ready'], text: 'The pool that holds the root volume of the instance is not in use.' },
   Immutable: { of: ['Ready'], text: 'What is declared cannot be made of the pool that is there.' },
   CannotShrink: { of: ['Ready'], text: 'The pool is larger than declared, and pools only grow.' },
   DeviceMissing: { of: ['Ready'], text: 'A device that the instance needs is not on the host.' },

@@ -23,6 +23,10 @@ function readiness(spec: InstanceSpec, actual: InstanceActual, recorded: Recorde
     const message = 'A container of this name that is not ours lies in the instances directory; it is left alone.';
     return { ready: false, reason: 'ForeignContainer', message };
   }
+  if (!isUp(actual) && actual.volume.is === 'inactive') {
+    const message = `The pool "${actual.volume.pool}", which holds its root volume, is not in use. Nothing is known of its data until it is.`;
+    return { ready: false, reason: 'PoolInactive', message };
+  }
   const files = filesNow(spec, actual, recorded, facts);
   if (files instanceof AppError) return { ready: false, reason: 'DeviceMissing', message: files.message };
   const waits = waiting(spec, actual, recorded, facts);

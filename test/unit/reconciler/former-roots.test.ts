@@ -144,6 +144,34 @@ describe('a root volume that is being replaced', () => {
     await engine.reconciler.close();
   });
 
+  test('a deletion that is taken back while its pool is out of use: its data comes back with the pool', async () => {
+    const host = new MemoryHost();
+    const stopped = web('old', 'fast', { more: 'state: Stopped' });
+    const first = await run(host, FOUNDATION + stopped);
+    await settled(first, 'the start');
+    const root = host.storage.volumesOf('fast').get('containers/web');
+    host.lxc.faults.set('undefine', 'fail');
+    first.write('a.yaml', FOUNDATION);
+    await first.until(() => host.storage.volumesOf('fast').get('containers/web') === undefined, 'the burial');
+    await first.idle();
+    await first.reconciler.close();
+    host.lxc.faults.delete('undefine');
+    const mounted = host.storage.facts.mounts.get('fast')!;
+    host.storage.facts.mounts.delete('fast');
+    host.storage.faults.set('activatePool', 'fail');
+    const engine = await run(host, FOUNDATION + stopped, first.ledger);
+    await engine.idle();
+    assert.equal(engine.reconciler.tracker.objects.get(KEY)?.readiness?.reason, 'PoolInactive');
+    assert.match(rowsOf(engine).join(), /^deleted fast\//);
+    host.storage.faults.delete('activatePool');
+    host.storage.facts.mounts.set('fast', mounted);
+    await engine.reconciler.sync();
+    await settled(engine, 'the return');
+    await agree(engine, host);
+    assert.equal(host.storage.volumesOf('fast').get('containers/web'), root);
+    await engine.reconciler.close();
+  });
+
   for (const [where, why] of [
     ['before bury the root', 'deleted'],
     ['after bury the root', 'replaced'],
