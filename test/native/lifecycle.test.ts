@@ -215,6 +215,16 @@ describe('containers', { skip: nativeProblem() ?? false, timeout: 120_000 }, () 
     await assert.rejects(host.port.shutdown('up'), { code: 'LXC_NOT_RUNNING' });
   });
 
+  test('an init that was started just now is asked when it listens', async () => {
+    const init = "#!/bin/sh\nsleep 0.3\ntrap 'exit 0' USR1\nwhile :; do sleep 0.05; done\n";
+    writeFileSync(join(host.rootfs, 'bin/slow-init'), init, { mode: 0o755 });
+    await host.define('slow', ['lxc.init.cmd = /bin/slow-init']);
+    await host.port.start('slow', signal);
+    await host.port.shutdown('slow');
+    await until('the end', async () => (await reading('slow')).power === 'Stopped', 3000);
+    await host.port.undefine('slow');
+  });
+
   test("a start that fails says why in liblxc's words and leaves nothing", async () => {
     await host.define('broken', ['lxc.rootfs.path = dir:/nowhere/at/all']);
     await assert.rejects(host.port.start('broken', signal), (error: Error & { code: string }) => {

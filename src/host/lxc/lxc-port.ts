@@ -1,6 +1,6 @@
 // Containers through liblxc: joins the files, the helper, the monitors and the control groups into the port the kinds are written
 // against. A deadline or a lost reply never means "failed": the caller looks again.
-import { mkdir, stat, truncate } from 'node:fs/promises';
+import { mkdir, readFile, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../../core/errors.ts';
@@ -24,6 +24,7 @@ import {
 } from './files.ts';
 import { Helper } from './helper.ts';
 import { Listing } from './listing.ts';
+import { haltSignals, untilListening } from './listening.ts';
 import { commandSocket } from './monitor-sockets.ts';
 import { Monitors } from './monitors.ts';
 import { fromNative } from './native-failure.ts';
@@ -34,6 +35,8 @@ import { plugDevice, unplugDevice } from './plug.ts';
 const STOP_MS = 5_000;
 /** A start that an earlier daemon began and that is not up by then never will be. Those of our own have the deadline of their change. */
 const START_MS = 60_000;
+/** An init listens some milliseconds after its start. */
+const LISTENING_MS = 1000;
 /** liblxc's log of one run; a guest that reboots for ever must not fill the disk. */
 const MAX_LOG_BYTES = 1024 * 1024;
 
@@ -255,7 +258,9 @@ class NativeLxcPort implements LxcPort {
   }
 
   async shutdown(name: string): Promise<void> {
-    await this.#needRunning(name);
+    const { initPid } = await this.#needRunning(name);
+    const config = await readFile(join(this.#paths.instance(name), 'config'), 'utf8').catch(() => '');
+    await untilListening(initPid, haltSignals(config), LISTENING_MS);
     await this.#withContainer(name, `Container "${name}" could not be told to shut down`, (container) => container.shutdown());
   }
 

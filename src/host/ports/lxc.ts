@@ -125,7 +125,7 @@ export interface LxcPort {
   start(name: string, signal: AbortSignal): Promise<StartReply>;
   /** SIGKILL to all; resolves when the monitor is gone and cgroups are removed. Not running is fine. */
   kill(name: string, signal: AbortSignal): Promise<void>;
-  /** Asks init to shut down (lxc.signal.halt); resolves when the signal is sent. */
+  /** Asks init to shut down (lxc.signal.halt) once it listens, or after a second; resolves when the signal is sent. */
   shutdown(name: string): Promise<void>;
   reboot(name: string): Promise<void>;
   /** Removes the exit record of a container that is not running: it counts as not having ended by itself. Missing is fine. */
