@@ -29,18 +29,20 @@ export class CachedHostView implements HostView {
   readonly #readings = new Map<string, Reading>();
   readonly #containers: Gather<ContainerReading>;
   readonly #links: Gather<true>;
-  readonly #secondLook: Readonly<Record<'containers' | 'links' | 'linksByName' | 'firewall' | 'images', SecondLook>>;
+  readonly #secondLook: Readonly<Record<'containers' | 'links' | 'linksByName' | 'firewall' | 'dhcp' | 'pools' | 'images', SecondLook>>;
   /** By pool. */
   readonly #volumes = new Map<string, Gather<VolumeReading>>();
 
   constructor(host: Host) {
     this.#host = host;
-    const { lxc, network, images } = host;
+    const { lxc, network, storage, images } = host;
     this.#secondLook = {
       containers: new SecondLook('containers', (names) => lxc.traces(names)),
       links: new SecondLook('links', (names) => network.presentLinks(names)),
       linksByName: new SecondLook('links', async () => new Set((await network.links()).links.keys())),
       firewall: new SecondLook('nftables rules', (bridges) => network.presentRules(bridges)),
+      dhcp: new SecondLook('DHCP servers', (bridges) => network.presentDhcp(bridges)),
+      pools: new SecondLook('pools', (names) => storage.presentPools(names)),
       images: new SecondLook('images', (fingerprints) => images.present(fingerprints)),
     };
     const { containers, linksByName } = this.#secondLook;
@@ -116,11 +118,21 @@ export class CachedHostView implements HostView {
   }
 
   dhcp(): ReturnType<HostView['dhcp']> {
-    return this.#cached('dhcp', 'dhcp', () => this.#host.network.dhcp());
+    return this.#cached('dhcp', 'dhcp', () =>
+      this.#secondLook.dhcp.all(
+        () => this.#host.network.dhcp(),
+        (found) => found,
+      ),
+    );
   }
 
   pools(): ReturnType<HostView['pools']> {
-    return this.#cached('pools', 'pools', () => this.#host.storage.listPools());
+    return this.#cached('pools', 'pools', () =>
+      this.#secondLook.pools.all(
+        () => this.#host.storage.listPools(),
+        (found) => found,
+      ),
+    );
   }
 
   pool(target: PoolTarget): ReturnType<HostView['pool']> {
@@ -138,13 +150,16 @@ export class CachedHostView implements HostView {
   #volumesOf(pool: string): Gather<VolumeReading> {
     let gather = this.#volumes.get(pool);
     if (gather === undefined) {
-      gather = new Gather(async (names) => {
-        const listed = await this.#host.storage.listVolumes(
+      const { storage } = this.#host;
+      const secondLook = new SecondLook('volumes', (names) => storage.presentVolumes(pool, names));
+      const list = async (names: readonly string[]): Promise<ReadonlyMap<string, VolumeReading>> => {
+        const listed = await storage.listVolumes(
           pool,
           names.map((name) => ({ type: 'container', name })),
         );
         return new Map([...listed].map(([key, reading]) => [key.slice('container/'.length), reading]));
-      });
+      };
+      gather = new Gather((names) => secondLook.some(names, list));
       this.#volumes.set(pool, gather);
     }
     return gather;

@@ -54,13 +54,17 @@ async function spoilt(answer: Promise<unknown>, fault: Fault | undefined): Promi
   return part(value, fault === 'empty' ? 0 : 0.5);
 }
 
-/** The first so many of a listing's entries; of what is no listing, what an absent or unset thing reads as. */
+/** The last so many of a listing's entries; of what is no listing, what an absent or unset thing reads as. */
 function part(value: unknown, share: number): unknown {
-  if (value instanceof Map) return new Map([...(value as Map<unknown, unknown>)].slice(0, Math.floor(value.size * share)));
-  if (value instanceof Set) return new Set([...(value as Set<unknown>)].slice(0, Math.floor(value.size * share)));
-  if (Array.isArray(value)) return value.slice(0, Math.floor(value.length * share));
+  if (value instanceof Map) return new Map(last([...(value as Map<unknown, unknown>)], share));
+  if (value instanceof Set) return new Set(last([...(value as Set<unknown>)], share));
+  if (Array.isArray(value)) return last(value, share);
   if (typeof value === 'boolean') return false;
   if (typeof value !== 'object' || value === null) return value;
   if ('is' in value) return { is: 'missing' };
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, part(member, share)]));
+}
+
+function last<Entry>(entries: readonly Entry[], share: number): Entry[] {
+  return entries.slice(entries.length - Math.floor(entries.length * share));
 }

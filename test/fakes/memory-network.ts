@@ -233,6 +233,11 @@ export class MemoryNetwork implements NetworkPort {
     );
   }
 
+  async presentDhcp(bridges: readonly string[]): Promise<ReadonlySet<string>> {
+    await this.#fault('presentDhcp');
+    return new Set(bridges.filter((bridge) => this.facts.servers.has(bridge)));
+  }
+
   onDhcpExit(listener: (bridge: string) => void): () => void {
     this.#dhcpListeners.add(listener);
     return () => this.#dhcpListeners.delete(listener);

@@ -95,6 +95,11 @@ export class MemoryStorage implements StoragePort {
     return new Map([...this.facts.records].map(([name, target]) => [name, { ...this.#read(target), target }]));
   }
 
+  async presentPools(names: readonly string[]): Promise<ReadonlySet<string>> {
+    await this.#called('presentPools');
+    return new Set(names.filter((name) => this.facts.records.has(name)));
+  }
+
   #read(target: PoolTarget): PoolReading {
     const path = backingPath(target);
     const backing = this.facts.backings.get(path);
@@ -183,6 +188,12 @@ export class MemoryStorage implements StoragePort {
     if (only === undefined) return listed;
     const asked = new Set(only.map(({ type, name }) => `${type}/${name}`));
     return new Map([...listed].filter(([key]) => asked.has(key)));
+  }
+
+  async presentVolumes(pool: string, containers: readonly string[]): Promise<ReadonlySet<string>> {
+    await this.#called('presentVolumes');
+    const { volumes } = this.#active(pool);
+    return new Set(containers.filter((name) => volumes.has(`containers/${name}`)));
   }
 
   async listTombstones(pool: string): Promise<readonly TombstoneReading[]> {

@@ -100,6 +100,7 @@ test('DHCP servers are not gone because a file of theirs cannot be read, and are
     mkdirSync(file);
     const network = await createNetworkPort({ paths, prefix: 'tt', log: silentLog });
     await assert.rejects(network.dhcp(), { code: 'HOST_UNREADABLE' });
+    assert.deepEqual([...(await network.presentDhcp(['tt-none', 'tt-lan']))], file === record ? ['tt-lan'] : []);
     rmSync(file, { recursive: true });
     if (text !== undefined) writeFileSync(file, text);
     assert.deepEqual([...((await network.dhcp()).get('tt-lan')?.hosts.keys() ?? [])], ['uid.eth0']);
@@ -126,6 +127,7 @@ test('pools are not gone because the state directory is empty now', async (t) =>
   rmSync(paths.stateDir, { recursive: true });
   renameSync(`${paths.stateDir}.away`, paths.stateDir);
   assert.deepEqual([...(await storage.listPools()).keys()], ['fast']);
+  assert.deepEqual([...(await storage.presentPools(['other', 'fast']))], ['fast']);
 });
 
 test('volumes are not gone because a directory of the pool is', async (t) => {
@@ -133,6 +135,8 @@ test('volumes are not gone because a directory of the pool is', async (t) => {
   const storage = createStoragePort({ paths, prefix: 'tt', log: silentLog });
   const path = paths.pool('fast');
   await storage.createPool({ name: 'fast', driver: 'dir', path, source: { type: 'path', path } }, signal);
+  mkdirSync(join(path, 'containers', 'web'));
+  assert.deepEqual([...(await storage.presentVolumes('fast', ['db', 'web']))], ['web']);
   renameSync(join(path, 'containers'), join(path, 'elsewhere'));
   await assert.rejects(storage.listVolumes('fast'), { code: 'HOST_UNREADABLE' });
   renameSync(join(path, '.tombstones'), join(path, 'elsewhere2'));

@@ -40,6 +40,7 @@ export async function createNetworkPort({ paths, prefix, log }: NetworkOptions):
     enableForwarding: (family) => enableForwarding(family, paths.networks, log),
 
     dhcp: () => dhcp.read(),
+    presentDhcp: (bridges) => dhcp.present(bridges),
     onDhcpExit: (listener) => dhcp.onExit(listener),
     startDhcp: (spec, signal) => dhcp.start(spec, signal),
     stopDhcp: (bridge) => dhcp.stop(bridge),

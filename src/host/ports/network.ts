@@ -125,6 +125,8 @@ export interface NetworkPort {
   enableForwarding(family: 'ipv4' | 'ipv6'): Promise<void>;
 
   dhcp(): Promise<ReadonlyMap<string, DhcpReading>>;
+  /** Those of these bridges with the record of a server that was started, on disk: whether what `dhcp` lacks is really not there. */
+  presentDhcp(bridges: readonly string[]): Promise<ReadonlySet<string>>;
   onDhcpExit(listener: (bridge: string) => void): () => void;
   /** Starts dnsmasq, or restarts it when it runs with another spec. In its own session; it outlives the daemon. */
   startDhcp(spec: DhcpSpec, signal: AbortSignal): Promise<void>;

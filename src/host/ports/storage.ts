@@ -75,6 +75,8 @@ export interface StoragePort {
   readPool(target: PoolTarget): Promise<PoolReading>;
   /** Complete listing of the pools that were made here (or begun), by name. Throws when a record cannot be read. */
   listPools(): Promise<ReadonlyMap<string, ListedPool>>;
+  /** Those of these pools whose record is there, looked for one by one: whether what `listPools` lacks is really not there. */
+  presentPools(names: readonly string[]): Promise<ReadonlySet<string>>;
   /** Makes backing and file system where there is none; refuses (POOL_FOREIGN) what it did not make. Never formats twice. */
   createPool(target: PoolTarget, signal: AbortSignal): Promise<void>;
   activatePool(target: PoolTarget, signal: AbortSignal): Promise<void>;
@@ -89,6 +91,8 @@ export interface StoragePort {
    * `only`: of these only; one that is then missing is not there.
    */
   listVolumes(pool: string, only?: readonly VolumeId[]): Promise<ReadonlyMap<string, VolumeReading>>;
+  /** Those of these containers that have something in the place of their volume, looked for one by one: whether what `listVolumes` lacks is really not there. */
+  presentVolumes(pool: string, containers: readonly string[]): Promise<ReadonlySet<string>>;
   listTombstones(pool: string): Promise<readonly TombstoneReading[]>;
   /**
    * A container's root volume from an image, which is unpacked once per pool first. The volume's own directory is made 0100 and

@@ -6,6 +6,7 @@ import { chmod, link, mkdir, readdir, readFile, rename, rm, writeFile } from 'no
 import { join } from 'node:path';
 import { AppError, isErrno } from '../../core/errors.ts';
 import type { Paths } from '../../core/paths.ts';
+import { pathExists } from '../path-exists.ts';
 import type { PoolTarget } from '../ports/storage.ts';
 
 const RECORD_SUFFIX = '.json';
@@ -119,6 +120,12 @@ export class PoolRecords {
       if (isErrno(error, 'ENOENT') && this.#owner === undefined) return [];
       throw new AppError('HOST_UNREADABLE', { path: this.#paths.pools }, { message: 'The list of pools cannot be read.', cause: error });
     }
+  }
+
+  /** Those whose record is there, readable or not. */
+  async present(pools: readonly string[]): Promise<ReadonlySet<string>> {
+    const there = await Promise.all(pools.map((pool) => pathExists(this.path(pool))));
+    return new Set(pools.filter((_, at) => there[at]));
   }
 
   async write(target: PoolTarget, { made }: Pick<PoolRecord, 'made'>): Promise<void> {

@@ -41,6 +41,7 @@ export function createStoragePort({ paths, log }: StoragePortOptions): StoragePo
       }
       return listed;
     },
+    presentPools: async (names) => await records.present(names),
     createPool: async (target, signal) => await pools.create(target, signal),
     activatePool: async (target, signal) => await pools.activate(target, signal),
     deactivatePool: async (target, signal) => {
@@ -51,6 +52,7 @@ export function createStoragePort({ paths, log }: StoragePortOptions): StoragePo
     growPool: async (target, signal) => await pools.grow(target, signal),
     deletePool: async (target, signal) => await pools.delete(target, signal),
     listVolumes: async (pool, only) => await volumes.list(pool, only),
+    presentVolumes: async (pool, containers) => await volumes.present(pool, containers),
     listTombstones: async (pool) => await volumes.tombstones(pool),
     createContainerVolume: async (pool, volume, signal) => await volumes.createContainer(pool, volume, signal).finally(() => reclaim(pool)),
     setVolumeSize: async (pool, id, sizeBytes, signal) => await volumes.setSize(pool, id, sizeBytes, signal),

@@ -38,6 +38,12 @@ export class Volumes {
     }
   }
 
+  async present(poolName: string, containers: readonly string[]): Promise<ReadonlySet<string>> {
+    const { target } = await openPool(this.#records, poolName);
+    const there = await Promise.all(containers.map((name) => pathExists(volumePath(target.path, { type: 'container', name }))));
+    return new Set(containers.filter((_, at) => there[at]));
+  }
+
   async tombstones(poolName: string): Promise<readonly TombstoneReading[]> {
     const { target, driver } = await openPool(this.#records, poolName);
     const names = await readdir(join(target.path, TOMBSTONES_DIR)).catch((cause: unknown) => {

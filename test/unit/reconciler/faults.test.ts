@@ -81,8 +81,8 @@ const NETWORK: Record<keyof NetworkPort, Row> = {
     ['test/host/listings.test.ts', 'forwarding is not off because its setting reads as nothing'],
   ),
   enableForwarding: 'write',
-  // It is kept in memory, from the files of the daemon before on.
-  dhcp: read(['network.setDhcpHost', 'network.startDhcp'], ['test/host/listings.test.ts', 'DHCP servers are not gone because a file']),
+  dhcp: read(),
+  presentDhcp: read(),
   onDhcpExit: 'event',
   startDhcp: 'write',
   stopDhcp: 'write',
@@ -94,13 +94,15 @@ const NETWORK: Record<keyof NetworkPort, Row> = {
 const STORAGE: Record<keyof StoragePort, Row> = {
   capabilities: 'constant',
   readPool: 'not by the reconciler',
-  listPools: read(['storage.createPool'], ['test/host/listings.test.ts', 'pools are not gone because the state directory is empty now']),
+  listPools: read(),
+  presentPools: read(),
   createPool: 'write',
   activatePool: 'write',
   deactivatePool: 'write',
   growPool: 'write',
   deletePool: 'write',
-  listVolumes: read([], ['test/host/listings.test.ts', 'volumes are not gone because a directory of the pool is']),
+  listVolumes: read(),
+  presentVolumes: read(),
   listTombstones: read(),
   createContainerVolume: 'write',
   setVolumeSize: 'write',
@@ -139,9 +141,13 @@ const WORLD = [
   document('Image', 'busybox', '{ source: { build: { type: busybox } } }'),
   document('Profile', 'default', '{ devices: { root: { type: disk, path: /, pool: fast }, eth0: { type: nic, network: lan } } }'),
   document('Instance', 'web', '{ image: busybox, config: { limits.memory: 64MiB } }'),
+  document('Instance', 'still', '{ image: busybox, state: Stopped }'),
   document('Instance', 'db', '{ image: busybox, devices: { data: { type: disk, source: /srv/data, path: /data } } }'),
   document('Instance', 'far', '{ image: busybox, devices: { root: { type: disk, path: /, pool: other } } }'),
 ];
+
+const TOOLS = (file: string): string =>
+  document('Image', 'tools', `{ source: { file: ${file} } }`) + document('Instance', 'old', '{ image: tools }');
 
 /** Something that does not need the port in question, declared while the fault is there. */
 const LATE: Readonly<Record<PortName, { readonly text: string; readonly key: string }>> = {
@@ -179,10 +185,16 @@ async function world(ledger?: Ledger): Promise<{ faulty: FaultyHost; engine: Eng
   const faulty = faultyHost((port, method) => typeof PORTS[port].rows[method] === 'object');
   faulty.memory.paths.set('/srv/data', { is: 'directory' });
   const engine = new Engine({ host: faulty.host, kinds, lookMs: 100, sourcePatienceMs: 100, ...(ledger === undefined ? {} : { ledger }) });
+  faulty.memory.images.facts.files.add('/srv/old.tar');
+  engine.source.files.set('tools.yaml', TOOLS('/srv/old.tar'));
   for (const [index, text] of WORLD.entries()) engine.source.files.set(`${index}.yaml`, text);
   faulty.memory.lxc.onChange((name) => engine.reconciler.look(`Instance/default/-/${name}` as never));
   await engine.reconciler.start();
   await engine.until(() => engine.control.status().settled, 'convergence', PATIENCE_MS);
+  // An instance goes on using its image's former content, which is held for it.
+  faulty.memory.images.facts.files.add('/srv/new.tar');
+  engine.write('tools.yaml', TOOLS('/srv/new.tar'));
+  await engine.until(() => faulty.memory.images.facts.images.size === 3 && engine.control.status().settled, 'two images', PATIENCE_MS);
   faulty.written.length = 0;
   return { faulty, engine };
 }

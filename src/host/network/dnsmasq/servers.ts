@@ -2,9 +2,10 @@
 import { readdir } from 'node:fs/promises';
 import { AppError, isErrno } from '../../../core/errors.ts';
 import type { Paths } from '../../../core/paths.ts';
+import { pathExists } from '../../path-exists.ts';
 import type { DhcpHost, DhcpReading, DhcpSpec } from '../../ports/network.ts';
 import { dnsmasqAccount } from './account.ts';
-import type { Account } from './arguments.ts';
+import { type Account, dnsmasqFiles } from './arguments.ts';
 import { DhcpServer } from './server.ts';
 
 export class DhcpServers {
@@ -42,6 +43,12 @@ export class DhcpServers {
     await this.#loadRest();
     const existing = [...this.#servers].filter(([, server]) => server.exists);
     return new Map(await Promise.all(existing.map(async ([bridge, server]) => [bridge, await server.read()] as const)));
+  }
+
+  /** Those whose record is there, readable or not. */
+  async present(bridges: readonly string[]): Promise<ReadonlySet<string>> {
+    const there = await Promise.all(bridges.map((bridge) => pathExists(dnsmasqFiles(this.#paths.network(bridge)).record)));
+    return new Set(bridges.filter((_, at) => there[at]));
   }
 
   async start(spec: DhcpSpec, signal: AbortSignal): Promise<void> {
