@@ -264,6 +264,10 @@ class BenchStorage {
     if (this.#bench.pools.get(pool)?.active !== true) throw new AppError('POOL_MISSING', { pool });
   }
 
+  async presentVolumes(pool: string, containers: readonly string[]): Promise<ReadonlySet<string>> {
+    return new Set(containers.filter((name) => this.#bench.volumes.has(`${pool}/${name}`)));
+  }
+
   async listVolumes(pool: string): Promise<ReadonlyMap<string, VolumeReading>> {
     this.#open(pool);
     const found = new Map<string, VolumeReading>();
