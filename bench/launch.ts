@@ -103,7 +103,7 @@ console.log(`${COUNT} busybox instances, unprivileged, btrfs and bridge; ${ROUND
 const STOCK = ['/usr/share/lxc/config/common.conf', '/usr/share/lxc/config/userns.conf'];
 let ratio = Number.NaN;
 {
-  await using host = new TestHost({});
+  await using host = new TestHost({ env: { LOCKSTEP_LOG: 'info' } });
   await prepare(host);
 
   const stock: Raw[] = [];

@@ -76,11 +76,14 @@ export async function lockstepRound(host: TestHost, count: number): Promise<Lock
   const rssMiB = Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${host.daemonPid}/status`, 'utf8'))?.[1]) / 1024;
 
   host.remove('b.yaml');
-  const asked = async (): Promise<boolean> => (await host.status()).confirmations.some(({ objects }) => objects.length === count);
-  await host.eventually('the deletion asks to be confirmed', asked);
+  let hash: string | undefined;
+  await host.eventually('the deletion asks to be confirmed', async () => {
+    hash = (await host.status()).confirmations.find(({ objects }) => objects.length === count)?.hash;
+    return hash !== undefined;
+  });
   const confirmed = performance.now();
-  const { code, stderr } = await host.lockstep('confirm', 'main', '--yes');
-  assert.equal(code, 0, stderr);
+  const { status, body } = await host.post('/v1/confirmations', { source: 'main', hash });
+  assert.equal(status, 200, body);
   await host.eventually('all are gone', async () => (await host.status()).objects.every(({ ref }) => ref.kind !== 'Instance'));
   const stopMs = performance.now() - confirmed;
   assert.deepEqual(readdirSync(host.paths.instances), []);

@@ -67,7 +67,7 @@ const ours: LockstepRound[] = [];
 let version: string;
 {
   await using peer = await startPeer(LXD);
-  await using host = new TestHost({});
+  await using host = new TestHost({ env: { LOCKSTEP_LOG: 'info' } });
   version = peer.version;
   await prepareLxd(peer);
   await prepare(host);

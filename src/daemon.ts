@@ -139,7 +139,8 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
     host,
     clock,
     boundary: faultsFromEnvironment(process.env['LOCKSTEP_FAULT'], log),
-    workWidth: Math.max(8, 2 * cores),
+    // Work waits for the kernel, too: a volume for the commit of the file system, which many can share, a deletion for the container's end.
+    workWidth: Math.max(16, 2 * cores),
     startWidth: Math.min(16, 2 + 4 * cores),
   });
   const readMetrics = (): MetricsReading => ({

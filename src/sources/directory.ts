@@ -23,7 +23,7 @@ export interface DirectoryOptions {
 const TRIES = 5;
 const RETRY_MS = 50;
 /** Events come in bursts (a checkout, an editor's write and rename); one hint per burst. */
-const QUIET_MS = 25;
+const QUIET_MS = 10;
 const BURST_MS = 250;
 const ROOT_CHECK_MS = 5000;
 const ROOT_ANSWER_MS = 5000;
