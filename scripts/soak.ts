@@ -1,4 +1,5 @@
-// A long run with everything going wrong: `npm run soak -- --minutes 30 [--seed N]`, as root. A daemon follows a git repository that gets a
+// A long run with everything going wrong: `npm run soak -- --minutes 30 [--seed N] [--kill-until 0.5]`,
+// as root. A daemon follows a git repository that gets a
 // commit every few seconds; meanwhile containers, services, links, rules, mounts and files are broken behind its back and the daemon itself
 // is killed. Then it is left alone: it must end converged, with nothing there twice or left behind, and with flat memory. Exit code 1 when not.
 import assert from 'node:assert/strict';
@@ -28,8 +29,12 @@ const RECOVERY_MS = 180_000;
 const WARM_SECONDS = 120;
 const MAX_GROWTH = 0.15;
 
-const { values } = parseArgs({ options: { minutes: { type: 'string', default: '30' }, seed: { type: 'string' } } });
+const { values } = parseArgs({
+  options: { minutes: { type: 'string', default: '30' }, seed: { type: 'string' }, 'kill-until': { type: 'string', default: '0.5' } },
+});
 const minutes = Number(values.minutes);
+/** The daemon is killed in the first part of the run only: the daemon of the rest shows what a long life does. */
+const killUntil = Number(values['kill-until']) * minutes * 60;
 const random = seeded(values.seed === undefined ? seedFromEnvironment() : Number(values.seed));
 if (process.getuid?.() !== 0 || !(minutes > 0)) {
   process.stderr.write('soak: as root: npm run soak -- --minutes N [--seed N]\n');
@@ -90,9 +95,8 @@ async function commit(): Promise<void> {
   await remote.commit(fleet.text(), message);
 }
 
-/** Kills only in the first half: the daemon of the second half shows what a long life does. */
 async function killDaemon(): Promise<void> {
-  if (seconds() > minutes * 30) return;
+  if (seconds() > killUntil) return;
   count('kill the daemon');
   await host.kill9();
   await sleep(random.between(0, 3000));
@@ -116,7 +120,7 @@ async function attend(): Promise<void> {
 async function watch(): Promise<void> {
   // It may be being killed.
   await attend().catch(() => {});
-  const sample = await takeSample(host, seconds(), seconds() - bornAt, lives);
+  const sample = await takeSample(host, { at: seconds(), age: seconds() - bornAt, life: lives, instances: fleet.names.length });
   if (sample !== undefined) samples.push(sample);
 }
 
@@ -158,6 +162,17 @@ function rssOf(part: readonly Sample[]): number {
   return mean(part.map((sample) => sample.rssMiB));
 }
 
+function fifths(part: readonly Sample[]): Sample[][] {
+  return [0, 1, 2, 3, 4].map((at) => part.slice(Math.floor((at * part.length) / 5), Math.floor(((at + 1) * part.length) / 5)));
+}
+
+function kinds(sample: Sample | undefined): string {
+  return [...(sample?.fdKinds ?? [])]
+    .toSorted(([, a], [, b]) => b - a)
+    .map(([kind, count]) => `${count} ${kind}`)
+    .join(', ');
+}
+
 function checkMemory(): void {
   const { last } = steadySamples();
   if (last.length <= 10) return;
@@ -180,6 +195,13 @@ function figures(recovery: number): string[] {
       `slope ${slopePerHour(steady, (sample) => sample.rssMiB).toFixed(2)} MiB/h`,
     `open files: ${first.at(0)?.fds} at first, ${end.at(-1)?.fds} at the end, most ${Math.max(...steady.map((sample) => sample.fds))}, ` +
       `slope ${slopePerHour(steady, (sample) => sample.fds).toFixed(2)}/h; threads ${end.at(-1)?.threads}`,
+    `by kind: ${kinds(first.at(0))} at first; ${kinds(end.at(-1))} at the end; instances ${first.at(0)?.instances} and ${end.at(-1)?.instances}`,
+    `JS heap, lowest of each fifth: ${fifths(steady)
+      .map((part) => Math.min(...part.map((s) => s.heapMiB)).toFixed(1))
+      .join(', ')} MiB; ` +
+      `resident: ${fifths(steady)
+        .map((part) => rssOf(part).toFixed(1))
+        .join(', ')} MiB`,
     `event loop, longest delay in 5 s: median ${quantile(
       samples.map((s) => s.lagMs),
       0.5,

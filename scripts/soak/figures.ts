@@ -1,5 +1,5 @@
 // What a soak run measures of the daemon, from outside and from its metrics, and what becomes of it.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import type { TestHost } from '../../test/host/harness.ts';
 
 export interface Sample {
@@ -8,7 +8,13 @@ export interface Sample {
   readonly age: number;
   readonly life: number;
   readonly rssMiB: number;
+  /** What is in use of the JS heap, garbage included. */
+  readonly heapMiB: number;
   readonly fds: number;
+  /** The same by what they are. */
+  readonly fdKinds: ReadonlyMap<string, number>;
+  /** Instances that are declared: a running one costs two files, of its init and of its monitor. */
+  readonly instances: number;
   readonly threads: number;
   /** Longest delay of the event loop during rounds since the last sample. */
   readonly lagMs: number;
@@ -17,7 +23,10 @@ export interface Sample {
 }
 
 /** Undefined while the daemon does not answer. */
-export async function takeSample(host: TestHost, at: number, age: number, life: number): Promise<Sample | undefined> {
+export async function takeSample(
+  host: TestHost,
+  { at, age, life, instances }: Pick<Sample, 'at' | 'age' | 'life' | 'instances'>,
+): Promise<Sample | undefined> {
   try {
     const pid = host.daemonPid;
     const began = performance.now();
@@ -25,21 +34,38 @@ export async function takeSample(host: TestHost, at: number, age: number, life: 
     const answerMs = performance.now() - began;
     const { body } = await host.get('/metrics');
     const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    const fdKinds = openFiles(pid);
     const value = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1]);
-    const lag = /^nodejs_eventloop_lag_max_seconds (\S+)$/m.exec(body)?.[1];
+    const metric = (name: string): number => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(body)?.[1]);
     return {
       at,
       age,
       life,
+      instances,
       rssMiB: value('VmRSS') / 1024,
-      fds: readdirSync(`/proc/${pid}/fd`).length,
+      heapMiB: metric('nodejs_heap_size_used_bytes') / 1024 ** 2,
+      fds: fdKinds.values().reduce((sum, one) => sum + one, 0),
+      fdKinds,
       threads: value('Threads'),
-      lagMs: Number(lag) * 1000,
+      lagMs: metric('nodejs_eventloop_lag_max_seconds') * 1000,
       answerMs,
     };
   } catch {
     return undefined;
   }
+}
+
+function openFiles(pid: number): Map<string, number> {
+  const kinds = new Map<string, number>();
+  for (const fd of readdirSync(`/proc/${pid}/fd`)) {
+    try {
+      const kind = readlinkSync(`/proc/${pid}/fd/${fd}`).replace(/:?\[?\d+\]?$/, '');
+      kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+    } catch {
+      // Closed meanwhile.
+    }
+  }
+  return kinds;
 }
 
 /** Change per hour, by least squares. */
