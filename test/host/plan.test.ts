@@ -44,6 +44,14 @@ describe('plans on the real host', { skip: needsRoot }, () => {
         const before = [ledgerHash(host), await host.dump()];
         assert.equal((await planOf(host, given)).counts.create, 1);
         assert.equal((await planOf(host, '--source', 'team', '--prune', given)).counts.create, 1);
+        const nothing = join(host.root, 'nothing.yaml');
+        writeFileSync(nothing, '# nothing\n');
+        const { counts, confirmations } = await planOf(host, '--source', 'main', '--prune', nothing);
+        assert.equal(counts.delete, 4, 'a profile has nothing on the host');
+        assert.deepEqual(
+          confirmations.map(({ objects, command }) => [objects.length, command]),
+          [[5, 'lockstep confirm main']],
+        );
         assert.deepEqual([ledgerHash(host), await host.dump()], before);
       });
 
