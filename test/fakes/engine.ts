@@ -150,7 +150,8 @@ export class Engine {
   }
 
   /** Waits until `check` holds; fails with the state of things after two seconds. */
-  async until(check: () => boolean, what = 'what was waited for', limitMs = 2000): Promise<void> {
+  /** The limit is for what never happens: a machine that runs tests may stand still for ten seconds. */
+  async until(check: () => boolean, what = 'what was waited for', limitMs = 30_000): Promise<void> {
     const end = AbortSignal.timeout(limitMs);
     while (!check()) {
       if (end.aborted) throw new Error(`${what} did not happen: ${JSON.stringify(this.control.status().objects, undefined, 1)}`);
