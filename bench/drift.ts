@@ -123,7 +123,7 @@ async function spoilAll(host: TestHost, facts: readonly Spoilt[], measured: Map<
 console.log(`${COUNT} busybox instances, unprivileged, btrfs and bridge; ${machine()}, Linux ${release()}`);
 let [told, repaired] = [Number.NaN, Number.NaN];
 {
-  await using host = new TestHost({ flags: ['--resync', '1h'] });
+  await using host = new TestHost({ flags: ['--resync', '1h'], env: { LOCKSTEP_LOG: 'info' } });
   await prepare(host);
   const names = Array.from({ length: COUNT }, (_, index) => `c${index}`);
   host.write('b.yaml', names.map((name) => instance(name, 'config: { limits.processes: "100" }')).join(''));

@@ -80,7 +80,7 @@ async function raw(host: TestHost): Promise<Raw> {
 console.log(`${COUNT} busybox instances, unprivileged, btrfs and bridge; ${machine()}, Linux ${release()}`);
 let over = Number.NaN;
 {
-  await using host = new TestHost({ flags: ['--resync', '1h'] });
+  await using host = new TestHost({ flags: ['--resync', '1h'], env: { LOCKSTEP_LOG: 'info' } });
   await prepare(host);
   host.write('b.yaml', instances(COUNT));
   const names = Array.from({ length: COUNT }, (_, index) => `c${index}`);
