@@ -140,7 +140,8 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
     clock,
     boundary: faultsFromEnvironment(process.env['LOCKSTEP_FAULT'], log),
     // Work waits for the kernel, too: a volume for the commit of the file system, which many can share, a deletion for the container's end.
-    workWidth: Math.max(16, 2 * cores),
+    // What does not wait has a limit of its own (host/heavy-work.ts).
+    workWidth: Math.max(32, 2 * cores),
     startWidth: Math.min(16, 2 + 4 * cores),
   });
   const readMetrics = (): MetricsReading => ({

@@ -1,4 +1,4 @@
-// Threads: up to sixteen work at a time, more than there are cores: most wait for the kernel (a btrfs commit, a disk), and quick reads
+// Threads: up to 32 work at a time, more than there are cores: most wait for the kernel (a btrfs commit, a disk), and quick reads
 // must not wait for those. One whose work takes longer than kHungMs no longer counts, so that a monitor that does not answer
 // (liblxc 5.0 waits for ever) costs a thread and nothing else; there are at most kMaxThreads in all.
 // The pool is made once and never destroyed: process.exit would wait for ever for a thread inside liblxc.
@@ -18,7 +18,7 @@
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr size_t kWidth = 16;
+constexpr size_t kWidth = 32;
 constexpr size_t kMaxThreads = 64;
 constexpr auto kHungMs = std::chrono::milliseconds(2000);
 constexpr auto kIdleMs = std::chrono::seconds(30);

@@ -6,6 +6,7 @@ import { AppError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { Paths } from '../../core/paths.ts';
 import type { ImagePort, ImageReading, ImageSource } from '../ports/images.ts';
+import { heavyWork } from '../heavy-work.ts';
 import { hostArchitecture } from './architecture.ts';
 import { buildBusybox } from './busybox/build.ts';
 import { buildDebian } from './debian/build.ts';
@@ -35,7 +36,8 @@ export function createImagePort({ paths, log }: ImagePortOptions): ImagePort {
     const known = await find(sourceHash);
     if (known !== undefined) return known;
     log.info({ source: source.type }, 'making an image');
-    return await store.add(sourceHash, Date.now(), async (directory) => await makeFrom(source, directory, progress, signal), signal);
+    const making = (directory: string): Promise<NewImage> => heavyWork(() => makeFrom(source, directory, progress, signal), signal);
+    return await store.add(sourceHash, Date.now(), making, signal);
   }
 
   async function makeOnce(source: ImageSource, sourceHash: string, progress: Progress, signal: AbortSignal): Promise<ImageReading> {

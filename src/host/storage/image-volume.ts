@@ -3,6 +3,7 @@
 import { rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { AppError, isErrno } from '../../core/errors.ts';
+import { heavyWork } from '../heavy-work.ts';
 import { pathExists } from '../path-exists.ts';
 import { mustRun } from '../run/run.ts';
 import type { OpenPool } from './open-pool.ts';
@@ -53,7 +54,7 @@ export class ImageVolumes {
     if (await pathExists(path)) await driver.deleteVolume(path, signal);
     try {
       await driver.createVolume(fresh, signal);
-      await this.#unpack(fingerprint, join(fresh, 'rootfs'), signal);
+      await heavyWork(() => this.#unpack(fingerprint, join(fresh, 'rootfs'), signal), signal);
       await writeFacts(fresh, { type: 'image', name: fingerprint, image: undefined, sizeBytes: undefined });
       // The rename below may reach the disk before the files' contents do, unless they are written first.
       await mustRun(['sync', '--file-system', '--', fresh], { signal, timeoutMs: SYNC_TIMEOUT_MS });

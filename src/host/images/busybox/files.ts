@@ -21,7 +21,11 @@ const inittab = `# busybox init; see "busybox init --help"
 
 const rcS = `#!/bin/sh
 # Run once at start.
-rm -rf /run/* /tmp/*
+for left in /run/* /tmp/*; do
+  [ -e "$left" ] || continue
+  rm -rf /run/* /tmp/*
+  break
+done
 ip link set lo up
 # A page to serve can be declared as environment.WWW_PAGE: a container that answers without an image of its own.
 if [ -n "$WWW_PAGE" ]; then mkdir -p /srv/www && printf '%s\\n' "$WWW_PAGE" >/srv/www/index.html; fi

@@ -1,7 +1,7 @@
 // Pools in a plain directory of any file system: volumes are copied (as reflinks where the file system can), without quotas.
 import { mkdir } from 'node:fs/promises';
-import PQueue from 'p-queue';
 import { AppError } from '../../../core/errors.ts';
+import { heavyWork } from '../../heavy-work.ts';
 import { pathExists } from '../../path-exists.ts';
 import { mustRun } from '../../run/run.ts';
 import type { PoolTarget } from '../../ports/storage.ts';
@@ -10,8 +10,6 @@ import { activatePath, createPathBacking, deactivatePath, readPathBacking, remov
 import { setAside } from '../reclaim.ts';
 
 const COPY_TIMEOUT_MS = 30 * 60_000;
-/** A copy of a whole tree keeps a disk busy by itself. */
-const copies = new PQueue({ concurrency: 4 });
 
 function sourcePath(target: PoolTarget): string {
   if (target.source.type === 'path') return target.source.path;
@@ -64,7 +62,7 @@ export const dirDriver: PoolDriver = {
     if (await pathExists(to)) await setAside(to);
     // --archive keeps owners, modes, links, ACLs and extended attributes (security.capability of ping, for one).
     const argv = ['cp', '--archive', '--reflink=auto', '--no-target-directory', '--', from, to];
-    await copies.add(() => mustRun(argv, { signal, timeoutMs: COPY_TIMEOUT_MS }), { signal });
+    await heavyWork(() => mustRun(argv, { signal, timeoutMs: COPY_TIMEOUT_MS }), signal);
   },
 
   async sealVolume() {
