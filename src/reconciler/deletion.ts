@@ -80,7 +80,8 @@ export function decideDeletion(input: DeletionInput): DeletionVerdict {
     const list = kept.toSorted();
     return { hash: hashOf([input.source, objects, list]), objects, protected: list, reason };
   };
-  const keptReason = (): string => `${kept.length} objects that the source "${input.source}" no longer declares are protected, and stay.`;
+  const keptReason = (): string =>
+    `${count(kept.length)} that the source "${input.source}" no longer declares ${kept.length === 1 ? 'is protected, and stays' : 'are protected, and stay'}.`;
   // While others of the same list are being deleted, nothing is asked: it would take the place of their confirmation.
   const ask = (): Ask | undefined => (kept.length > 0 && free.length === 0 ? asked(keptReason()) : undefined);
   const allow = (): DeletionVerdict => ({ allowed: new Set(objects), waits, ask: ask() });
@@ -99,8 +100,12 @@ export function decideDeletion(input: DeletionInput): DeletionVerdict {
   const confirmed = input.confirmation?.confirmedAt == null ? [] : input.confirmation.objects;
   if (objects.every((key) => confirmed.includes(key))) return allow();
   const reason = empty
-    ? `The source "${input.source}" no longer declares anything: all ${free.length} of its objects would be deleted.`
-    : `${counted.length} objects of the source "${input.source}" would be deleted${recent > 0 ? `, after ${recent} in the last 10 minutes` : ''}; the limit is ${limit}.`;
+    ? `The source "${input.source}" no longer declares anything: ${free.length === 1 ? 'its last object' : `all ${free.length} of its objects`} would be deleted.`
+    : `${count(counted.length)} of the source "${input.source}" would be deleted${recent > 0 ? `, after ${recent} in the last 10 minutes` : ''}; the limit is ${limit}.`;
   waitAll('NeedsConfirmation', `a confirmation (lockstep confirm ${input.source})`);
   return none(asked(reason));
+}
+
+function count(objects: number): string {
+  return objects === 1 ? '1 object' : `${objects} objects`;
 }

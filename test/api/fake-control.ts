@@ -99,7 +99,7 @@ export const FULL_PLAN: PlanReport = {
       source: 'main',
       objects: [OLD],
       protected: [],
-      reason: 'The source "main" no longer declares anything: all 1 of its objects would be deleted.',
+      reason: 'The source "main" no longer declares anything: its last object would be deleted.',
       command: 'lockstep confirm main',
     },
   ],

@@ -36,7 +36,7 @@ const PLAN_TEXT = `~ change   ! restart   + create   - delete
 
   ? Instance "db" cannot be read, so nothing is planned for it: HOST_UNREADABLE
 
-Needs a confirmation: The source "main" no longer declares anything: all 1 of its objects would be deleted.
+Needs a confirmation: The source "main" no longer declares anything: its last object would be deleted.
   Until somebody agrees, none of them is deleted. Once this is in force, run on the host: lockstep confirm main
 
 Plan: 1 to create, 1 to change (1 restarts), 1 to delete. 1 cannot be read.

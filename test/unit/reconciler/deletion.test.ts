@@ -34,6 +34,25 @@ describe('the limit of a source', () => {
 });
 
 describe('deletion', () => {
+  test('asks in words that fit one object and many', () => {
+    const reason = (over: Partial<DeletionInput>): string | undefined => decideDeletion(input(over)).ask?.reason;
+    assert.equal(
+      reason({ candidates: candidates(1), total: 1 }),
+      'The source "dir" no longer declares anything: its last object would be deleted.',
+    );
+    assert.match(reason({ candidates: candidates(2), total: 2 })!, /: all 2 of its objects would be deleted\.$/);
+    const recent = Array.from({ length: 20 }, () => NOW - 1);
+    assert.match(
+      reason({ candidates: candidates(1), recent })!,
+      /^1 object of the source "dir" would be deleted, after 20 in the last 10 minutes; the limit/,
+    );
+    assert.match(
+      reason({ candidates: candidates(1, 'Instance', true) })!,
+      /^1 object that the source "dir" no longer declares is protected, and stays\.$/,
+    );
+    assert.match(reason({ candidates: candidates(2, 'Instance', true) })!, /^2 objects that .* are protected, and stay\.$/);
+  });
+
   test('is allowed within the limit from a settled, complete snapshot', () => {
     const verdict = decideDeletion(input({ candidates: candidates(20) }));
     assert.equal(verdict.allowed.size, 20);
