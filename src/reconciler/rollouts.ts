@@ -21,6 +21,8 @@ interface Touched {
   /** Epoch ms. */
   readonly at: number;
   state: Member['state'];
+  /** What the present planning was told: one that runs a change of its own is down for a moment, and whom that holds up hears of its end. */
+  told?: Member['state'];
 }
 
 export class Rollouts {
@@ -28,6 +30,8 @@ export class Rollouts {
   readonly #kinds: KindTable;
   readonly #touched = new Map<RefKey, Touched>();
   readonly #waiting = new Map<RefKey, string>();
+  /** Since what is planned now was told who is down, somebody has turned out to be back, or gone. */
+  #freed = false;
 
   constructor(tracker: Tracker, kinds: KindTable) {
     this.#tracker = tracker;
@@ -44,13 +48,15 @@ export class Rollouts {
   }
 
   state(now: number): RolloutState {
+    this.#freed = false;
     const members = new Map<RefKey, Member>();
-    for (const [key, { batch, at, state }] of this.#touched) {
+    for (const [key, touched] of this.#touched) {
       const tracked = this.#tracker.objects.get(key);
       if (tracked === undefined) continue;
       // Of one that is declared differently by now it is not known whether it is Ready as such; it is still what it was when it was looked at.
       const looked = tracked.plan?.desired?.specHash === tracked.desired?.specHash;
-      members.set(key, { key, ref: tracked.ref, batch, state: looked ? stateOf(tracked, at, now) : state });
+      touched.told = looked ? stateOf(tracked, touched.at, now) : touched.state;
+      members.set(key, { key, ref: tracked.ref, batch: touched.batch, state: touched.told });
     }
     return { members, waiting: this.#waiting };
   }
@@ -62,21 +68,26 @@ export class Rollouts {
     const batch = plan.desired === undefined ? '' : batchOf(plan.desired.source, plan.desired.revision);
     if (plan.heldBy === 'WaitingForTurn') this.#waiting.set(key, batch);
     else this.#waiting.delete(key);
+    // One that is back may have been settled before this one, in the same round: then nobody was there yet to be told.
+    const again = plan.heldBy === 'WaitingForTurn' && this.#freed ? [key] : [];
     if (disruptionAt(plan) >= 0) this.#touched.set(key, { batch, at: now, state: 'down' });
     const touched = this.#touched.get(key);
-    if (touched === undefined) return [];
+    if (touched === undefined) return again;
     const before = touched.state;
     touched.state = stateOf(tracked, touched.at, now);
     // Of an earlier batch, and back: nobody waits for it any more.
     if (touched.state === 'up' && touched.batch !== batch) this.#touched.delete(key);
-    if (touched.state === before || touched.state === 'down') return [];
+    if (touched.state === 'down' || (touched.state === before && touched.state === (touched.told ?? before))) return again;
+    this.#freed = true;
     return this.#next(touched.state === 'failed' ? Number.POSITIVE_INFINITY : LOOKS);
   }
 
   /** The object is gone. */
   forget(key: RefKey): readonly RefKey[] {
     this.#waiting.delete(key);
-    return this.#touched.delete(key) ? this.#next(LOOKS) : [];
+    if (!this.#touched.delete(key)) return [];
+    this.#freed = true;
+    return this.#next(LOOKS);
   }
 
   /** Of each batch the first ones in order of name: as many as may be down together, and so many more, whose text says who is down. */

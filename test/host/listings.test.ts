@@ -1,7 +1,7 @@
 // Listings that are not complete are errors, never absence: directories that are not what they were, output that is cut.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -155,4 +155,22 @@ test('images are not gone because their directory is, and one that cannot be rea
   await assert.rejects(store.list(), { code: 'HOST_UNREADABLE' });
   renameSync(paths.images, `${paths.images}.away`);
   await assert.rejects(store.list(), { code: 'HOST_UNREADABLE' });
+});
+
+test('an image is held from the first moment on; a record that a kill left unfinished is swept', async (t) => {
+  const paths = stateDir(t);
+  const fingerprint = 'c'.repeat(64);
+  const rootfs = { as: 'tar', file: 'image.tar' } as const;
+  const image = { fingerprint, sizeBytes: 1, unpackedBytes: 1, properties: {}, architecture: 'x86_64', rootfs };
+  await new ImageStore(paths.images).add('source', 5, 'holder', async () => image, signal);
+  const directory = join(paths.images, fingerprint);
+  const record = readFileSync(join(directory, 'image.json'), 'utf8');
+  assert.deepEqual((JSON.parse(record) as { holders: unknown }).holders, { holder: { sourceHash: 'source', since: 5 } });
+  // As a kill in `hold` leaves it.
+  writeFileSync(join(directory, 'image.json.new'), record.slice(0, 20));
+  const next = new ImageStore(paths.images);
+  await next.sweep();
+  assert.deepEqual(readdirSync(directory), ['image.json']);
+  await next.release(fingerprint, 'holder');
+  assert.deepEqual(readdirSync(paths.images), []);
 });

@@ -32,20 +32,32 @@ export function createImagePort({ paths, log }: ImagePortOptions): ImagePort {
     );
   }
 
-  async function make(source: ImageSource, sourceHash: string, progress: Progress, signal: AbortSignal): Promise<ImageReading> {
+  async function make(
+    source: ImageSource,
+    sourceHash: string,
+    holder: string,
+    progress: Progress,
+    signal: AbortSignal,
+  ): Promise<ImageReading> {
     const known = await find(sourceHash);
     if (known !== undefined) return known;
     log.info({ source: source.type }, 'making an image');
     const making = (directory: string): Promise<NewImage> => heavyWork(() => makeFrom(source, directory, progress, signal), signal);
-    return await store.add(sourceHash, Date.now(), making, signal);
+    return await store.add(sourceHash, Date.now(), holder, making, signal);
   }
 
-  async function makeOnce(source: ImageSource, sourceHash: string, progress: Progress, signal: AbortSignal): Promise<ImageReading> {
+  async function makeOnce(
+    source: ImageSource,
+    sourceHash: string,
+    holder: string,
+    progress: Progress,
+    signal: AbortSignal,
+  ): Promise<ImageReading> {
     for (;;) {
       signal.throwIfAborted();
       const other = running.get(sourceHash);
       if (other === undefined) {
-        const work = make(source, sourceHash, progress, signal).finally(() => running.delete(sourceHash));
+        const work = make(source, sourceHash, holder, progress, signal).finally(() => running.delete(sourceHash));
         running.set(sourceHash, work);
         return await work;
       }
@@ -63,7 +75,7 @@ export function createImagePort({ paths, log }: ImagePortOptions): ImagePort {
     list: async () => await store.list(),
     present: async (fingerprints) => await store.present(fingerprints),
     create: async (source, sourceHash, holder, progress, signal) => {
-      const image = await makeOnce(source, sourceHash, progress, signal);
+      const image = await makeOnce(source, sourceHash, holder, progress, signal);
       return await store.hold(image.fingerprint, holder, sourceHash, Date.now());
     },
     release: async (fingerprint, holder) => await store.release(fingerprint, holder),

@@ -1,5 +1,5 @@
 // image.json of one stored image: what it is, who needs it, and how its files are unpacked.
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError, isErrno } from '../../core/errors.ts';
 import type { ImageReading } from '../ports/images.ts';
@@ -22,6 +22,7 @@ export interface ImageRecord extends ImageReading {
 }
 
 export const RECORD_FILE = 'image.json';
+const UNFINISHED_FILE = `${RECORD_FILE}.new`;
 
 /** Undefined when there is no image. A record that cannot be read is HOST_UNREADABLE. */
 export async function readRecord(directory: string): Promise<ImageRecord | undefined> {
@@ -54,8 +55,13 @@ function unreadable(path: string, cause: unknown): AppError {
   );
 }
 
+/** What a daemon that was killed while it wrote one has left. */
+export async function removeUnfinishedRecord(directory: string): Promise<void> {
+  await rm(join(directory, UNFINISHED_FILE), { force: true });
+}
+
 export async function writeRecord(directory: string, record: ImageRecord): Promise<void> {
-  const fresh = join(directory, `${RECORD_FILE}.new`);
+  const fresh = join(directory, UNFINISHED_FILE);
   await writeFile(fresh, `${JSON.stringify(record, undefined, 1)}\n`, { mode: 0o600, flush: true });
   await rename(fresh, join(directory, RECORD_FILE));
 }

@@ -7,7 +7,7 @@ import { sha256Hex } from '../../core/hash.ts';
 import type { ImageReading } from '../ports/images.ts';
 import { pathExists } from '../path-exists.ts';
 import { mustRun } from '../run/run.ts';
-import { type ImageRecord, readRecord, RECORD_FILE, toReading, writeRecord } from './image-record.ts';
+import { type ImageRecord, readRecord, RECORD_FILE, removeUnfinishedRecord, toReading, writeRecord } from './image-record.ts';
 
 const SYNC_TIMEOUT_MS = 5 * 60_000;
 const FINGERPRINT = /^[0-9a-f]{64}$/;
@@ -36,6 +36,7 @@ export class ImageStore {
   async sweep(): Promise<void> {
     for (const name of await this.#names()) {
       if (UNFINISHED.test(name)) await rm(join(this.#root, name), { recursive: true, force: true });
+      else if (FINGERPRINT.test(name)) await removeUnfinishedRecord(join(this.#root, name));
     }
   }
 
@@ -68,12 +69,13 @@ export class ImageStore {
   }
 
   /**
-   * Calls `make` with an empty directory and keeps what it left there. The same content that is already stored is not stored twice.
-   * Nothing stays behind when `make` fails.
+   * Calls `make` with an empty directory and keeps what it left there, held by `holder` from the first moment on: what nobody holds would
+   * never be removed. The same content that is already stored is not stored twice. Nothing stays behind when `make` fails.
    */
   async add(
     sourceHash: string,
     createdAt: number,
+    holder: string,
     make: (directory: string) => Promise<NewImage>,
     signal: AbortSignal,
   ): Promise<ImageReading> {
@@ -83,7 +85,13 @@ export class ImageStore {
     await rm(fresh, { recursive: true, force: true });
     await mkdir(fresh, { mode: 0o700 });
     try {
-      const record: ImageRecord = { ...(await make(fresh)), version: 1, sourceHash, createdAt, holders: {} };
+      const record: ImageRecord = {
+        ...(await make(fresh)),
+        version: 1,
+        sourceHash,
+        createdAt,
+        holders: { [holder]: { sourceHash, since: createdAt } },
+      };
       const known = await readRecord(this.directory(record.fingerprint));
       if (known !== undefined) return toReading(known);
       await writeRecord(fresh, record);

@@ -6,6 +6,8 @@ import { kinds } from '../../../src/kinds/registry.ts';
 import type { AnyKind } from '../../../src/kinds/kind.ts';
 import type { ObjectPlan } from '../../../src/reconciler/plan.ts';
 import { limitOf, type Member, NO_ROLLOUT, type RolloutState, takeTurns } from '../../../src/reconciler/rollout.ts';
+import { Rollouts } from '../../../src/reconciler/rollouts.ts';
+import type { Tracked, Tracker } from '../../../src/reconciler/tracker.ts';
 import type { MaxUnavailable } from '../../../src/schemas/kinds/update.ts';
 import type { Ledger } from '../../../src/state/ledger.ts';
 import { Engine } from '../../fakes/engine.ts';
@@ -101,6 +103,57 @@ describe('whose turn it is', () => {
   it('takes a number or a share, at least one', () => {
     assert.deepEqual([limitOf({ percent: 10 }, 9), limitOf({ percent: 10 }, 29), limitOf({ percent: 100 }, 7)], [1, 2, 7]);
     assert.equal(limitOf({ count: 3 }, 1), 3);
+  });
+});
+
+describe('who waits for a turn', () => {
+  const ready = { ready: true, reason: 'Running', message: '' } as const;
+  /** Three objects of one source, the first of which a former revision has changed. */
+  function begun(): { rollouts: Rollouts; tracked: (name: string) => Tracked } {
+    const objects = new Map<RefKey, Tracked>();
+    for (const name of ['a', 'b', 'c']) {
+      const plan = planned(name, undefined, []);
+      const { desired, recorded, ref, key } = plan;
+      objects.set(key, { key, ref, desired, recorded, plan, running: false, failures: 0, readiness: ready } as unknown as Tracked);
+    }
+    const rollouts = new Rollouts({ objects } as unknown as Tracker, kinds);
+    const tracked = (name: string): Tracked => objects.get(refKey(makeRef('Instance', name)))!;
+    const changing = tracked('b');
+    changing.plan = planned('b', undefined, ['restart']);
+    changing.readiness = undefined;
+    rollouts.settle(changing, 1);
+    changing.plan = planned('b', undefined, []);
+    return { rollouts, tracked };
+  }
+  function wait(one: Tracked): void {
+    one.plan = { ...planned(one.ref.name, undefined, []), heldBy: 'WaitingForTurn' };
+  }
+
+  it('is looked at when one is back, whoever of them is settled first', () => {
+    const { rollouts, tracked } = begun();
+    const [a, b, c] = ['a', 'b', 'c'].map(tracked) as [Tracked, Tracked, Tracked];
+    assert.equal(rollouts.state(2).members.get(b.key)?.state, 'down');
+    for (const one of [a, c]) wait(one);
+    assert.deepEqual(rollouts.settle(a, 2), []);
+    b.readiness = ready;
+    assert.deepEqual(rollouts.settle(b, 2), [a.key], 'that is known to wait');
+    assert.deepEqual(rollouts.settle(c, 2), [c.key], 'that was planned with it and not heard of before');
+    rollouts.state(3);
+    assert.deepEqual(rollouts.settle(c, 3), [], 'once');
+  });
+
+  it('is looked at when one that was only changed live has come to its end', () => {
+    const { rollouts, tracked } = begun();
+    const [a, b] = ['a', 'b'].map(tracked) as [Tracked, Tracked];
+    rollouts.state(2);
+    b.readiness = ready;
+    rollouts.settle(b, 2);
+    b.running = true;
+    assert.equal(rollouts.state(3).members.get(b.key)?.state, 'down');
+    wait(a);
+    assert.deepEqual(rollouts.settle(a, 3), []);
+    b.running = false;
+    assert.deepEqual(rollouts.settle(b, 4), [a.key]);
   });
 });
 
