@@ -141,6 +141,19 @@ describe('the loop', () => {
     assert.equal(engine.ledger.objects.get({ kind: 'Instance', project: 'default', parent: '-', name: 'c' }), undefined);
   });
 
+  test('what was needed by what is deleted is looked at once, soon after it', async () => {
+    const engine = await started({ 'a.yaml': POOL + IMAGE, 'b.yaml': webs(3) });
+    await engine.until(() => engine.ready('Instance/default/-/w2'));
+    await engine.idle();
+    engine.world.applied.length = 0;
+    // Only a look tells that.
+    engine.world.things.get(FAST)!.value = 'changed behind the daemon';
+    engine.write('b.yaml', '');
+    await engine.until(() => !engine.reconciler.tracker.objects.has('Instance/default/-/w2' as RefKey));
+    assert.equal(engine.world.applied.includes(`set ${FAST}`), false, 'not in the middle of it');
+    await engine.until(() => engine.world.applied.includes(`set ${FAST}`));
+  });
+
   test('over the budget nothing is deleted until the list is confirmed', async () => {
     const engine = await started({ 'a.yaml': POOL + IMAGE + webs(8) });
     await engine.until(() => engine.ready('Instance/default/-/w7'));
