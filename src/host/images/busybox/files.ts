@@ -61,14 +61,17 @@ exec poweroff -f
 `;
 
 const dhcpScript = `#!/bin/sh
-# Called by udhcpc with what the server said in the environment. Every program that is run here is run in every container that starts,
-# so there are few. An address that the interface has already is left as it is (SIOCSIFADDR), with its routes and connections.
+# Called by udhcpc with what the server said in the environment. Every program that is run here is run in every container that starts, so
+# there are few, and of those that busybox runs without executing itself anew (ip, mv). An address that the interface has already keeps its
+# routes and connections.
 case "$1" in
   deconfig)
-    ifconfig "$interface" 0.0.0.0 up
+    if [ -e /run/resolv.conf ]; then ip -4 addr flush dev "$interface"; fi
+    ip link set "$interface" up
     ;;
   bound | renew)
-    ifconfig "$interface" "$ip" \${subnet:+netmask "$subnet"} \${mtu:+mtu "$mtu"}
+    if [ -n "$mtu" ]; then ip link set "$interface" mtu "$mtu"; fi
+    ip addr replace "$ip/$mask" dev "$interface"
     for gateway in $router; do
       ip route replace default via "$gateway" dev "$interface"
       break
