@@ -29,7 +29,7 @@ import { peerCredentials } from './host/lxc/peer.ts';
 import { createNetworkPort } from './host/network/network-port.ts';
 import type { Host } from './host/ports/host.ts';
 import { checkReachable, makeStateDir, sharePools } from './host/state-dir.ts';
-import { createStoragePort } from './host/storage/storage-port.ts';
+import { openStoragePort } from './host/storage/storage-port.ts';
 import type { VethOwner } from './host/veth-index.ts';
 import { CachedHostView } from './host/view.ts';
 import { kinds } from './kinds/registry.ts';
@@ -95,7 +95,7 @@ export async function startDaemon(options: DaemonOptions, version: string): Prom
   await writeSeccompPolicies(paths);
   const network = await createNetworkPort({ paths, prefix: options.prefix, log });
   undo.defer(() => network.close());
-  const storage = createStoragePort({ paths, prefix: options.prefix, log });
+  const storage = await openStoragePort({ paths, prefix: options.prefix, log });
   undo.defer(() => storage.close());
   const host: Host = {
     capabilities,

@@ -16,7 +16,7 @@ import { readForwarding } from '../../src/host/network/forwarding.ts';
 import { createNetworkPort } from '../../src/host/network/network-port.ts';
 import { makeStateDir } from '../../src/host/state-dir.ts';
 import { ImageStore } from '../../src/host/images/image-store.ts';
-import { createStoragePort } from '../../src/host/storage/storage-port.ts';
+import { createStoragePort, openStoragePort } from '../../src/host/storage/storage-port.ts';
 
 import { needsRoot } from './harness.ts';
 
@@ -173,4 +173,19 @@ test('an image is held from the first moment on; a record that a kill left unfin
   assert.deepEqual(readdirSync(directory), ['image.json']);
   await next.release(fingerprint, 'holder');
   assert.deepEqual(readdirSync(paths.images), []);
+});
+
+test('a record of a pool that a kill left unfinished is swept, and nothing else', async (t) => {
+  const paths = stateDir(t);
+  await (await openStoragePort({ paths, prefix: 'tt', log: silentLog })).close();
+  const path = paths.pool('fast');
+  const storage = createStoragePort({ paths, prefix: 'tt', log: silentLog });
+  await storage.createPool({ name: 'fast', driver: 'dir', path, source: { type: 'path', path } }, signal);
+  await storage.close();
+  const before = readdirSync(paths.pools).toSorted();
+  for (const name of ['.more.new', '.owner.17.new']) writeFileSync(join(paths.pools, name), '{');
+  const next = await openStoragePort({ paths, prefix: 'tt', log: silentLog });
+  assert.deepEqual(readdirSync(paths.pools).toSorted(), before);
+  assert.deepEqual([...(await next.listPools()).keys()], ['fast']);
+  await next.close();
 });

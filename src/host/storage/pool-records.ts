@@ -57,6 +57,15 @@ export class PoolRecords {
     return (await readFile(path, 'utf8')).trim();
   }
 
+  /** Removes what a daemon that was killed while it wrote here has left. Before anything is written: for the one daemon of a state directory. */
+  async sweep(): Promise<void> {
+    const names = await readdir(this.#paths.pools).catch((error: unknown) => {
+      if (isErrno(error, 'ENOENT')) return [];
+      throw error;
+    });
+    for (const name of names) if (/^\..+\.new$/.test(name)) await rm(join(this.#paths.pools, name), { force: true });
+  }
+
   async #makeDirectory(): Promise<void> {
     await mkdir(this.#paths.pools, { recursive: true, mode: 0o711 });
     // The umask may have taken bits; a container's root passes through here to its volume.

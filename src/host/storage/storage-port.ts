@@ -64,3 +64,9 @@ export function createStoragePort({ paths, log }: StoragePortOptions): StoragePo
     close: async () => void (await Promise.all([reclaimer.close(), measurer.close()])),
   };
 }
+
+/** For the one daemon of a state directory: what an earlier one left unfinished is removed first. */
+export async function openStoragePort(options: StoragePortOptions): Promise<ReturnType<typeof createStoragePort>> {
+  await new PoolRecords(options.paths).sweep();
+  return createStoragePort(options);
+}
