@@ -40,7 +40,7 @@ import { Settlement } from './settlement.ts';
 import type { SourceSet } from './source-set.ts';
 import { takeUpLedger } from './take-up.ts';
 import { dueCause } from './trace.ts';
-import { type Tracked, Tracker } from './tracker.ts';
+import { beginAnew, type Tracked, Tracker } from './tracker.ts';
 
 /**
  * Rounds are this far apart at least, and as far as the last one took: what happens together is looked at together, and however many
@@ -278,8 +278,7 @@ export class Reconciler {
   async tryAgain(tracked: Tracked, cause: Cause): Promise<void> {
     await this.#started.promise;
     await this.#round?.catch(() => {});
-    tracked.nextRetry = undefined;
-    tracked.drift.forgive();
+    beginAnew(tracked);
     this.#o.view.drop();
     this.#dirty.add(tracked.key, cause);
     await this.#runRound();

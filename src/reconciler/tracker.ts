@@ -204,6 +204,13 @@ export class Tracker {
 }
 
 /** Works out the conditions after a look or a run; keeps `since` where nothing changed. Returns those whose status changed. */
+/** Somebody asks for another try: nothing that failed, ended or was fought over before counts any more. */
+export function beginAnew(tracked: Tracked): void {
+  tracked.nextRetry = undefined;
+  tracked.drift.forgive();
+  tracked.recorded = { ...tracked.recorded, exits: [] };
+}
+
 export function updateConditions(tracked: Tracked, now: number): Condition[] {
   const changed: Condition[] = [];
   const set = (type: ConditionType, status: Condition['status'], reason: Reason | ErrorCode, message: string): void => {

@@ -197,6 +197,23 @@ describe('the law, with real kinds', () => {
     await engine.reconciler.close();
   });
 
+  test('one that ends again and again is started at once when somebody asks for it', async () => {
+    const host = new MemoryHost();
+    const engine = await run({ 'a.yaml': FOUNDATION + web() }, { host });
+    await settled(engine, 'convergence');
+    const ref = { kind: 'Instance', project: 'default', parent: '-', name: 'web' } as const;
+    const summary = (): string => engine.control.status().objects.find((one) => one.ref.name === 'web')?.summary ?? '';
+    for (let exits = 1; exits <= 4 && !summary().startsWith('RestartBackOff'); exits++) {
+      host.lxc.crash('web');
+      await engine.until(() => summary().startsWith('RestartBackOff') || host.lxc.facts.monitors.has('web'), `exit ${exits}`);
+      await engine.idle();
+    }
+    assert.match(summary(), /^RestartBackOff/);
+    await engine.control.tryAgain(ref, 'uid:0');
+    await engine.until(() => host.lxc.facts.monitors.has('web'), 'the start', 500);
+    await engine.reconciler.close();
+  });
+
   test('a former root volume keeps the ids of its object, and is not what the object is brought back from', async () => {
     const host = new MemoryHost();
     const first = await run({ 'a.yaml': FOUNDATION, 'b.yaml': web() }, { host });
