@@ -87,11 +87,14 @@ export function cgroupRoot(): string {
   return `/sys/fs/cgroup${readdirSync('/sys/fs/cgroup').includes('pids') ? '/pids' : ''}`;
 }
 
+/** Not what has a path below /etc/init.d among its arguments. */
+const INIT = /^(?:\/sbin\/)?init\0/;
+
 /** What runs as init of the named container, once it has executed the guest's init: looked up from outside, in its cgroup. */
 export function initOf(root: string, name: string): number | undefined {
   try {
     for (const pid of readFileSync(`${root}/${name}/payload/cgroup.procs`, 'utf8').split('\n').filter(Boolean)) {
-      if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('init')) return Number(pid);
+      if (INIT.test(readFileSync(`/proc/${pid}/cmdline`, 'latin1'))) return Number(pid);
     }
   } catch {
     // Not there yet, or ended meanwhile.
