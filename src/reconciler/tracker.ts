@@ -203,7 +203,6 @@ export class Tracker {
   }
 }
 
-/** Works out the conditions after a look or a run; keeps `since` where nothing changed. Returns those whose status changed. */
 /** Somebody asks for another try: nothing that failed, ended or was fought over before counts any more. */
 export function beginAnew(tracked: Tracked): void {
   tracked.nextRetry = undefined;
@@ -211,6 +210,7 @@ export function beginAnew(tracked: Tracked): void {
   tracked.recorded = { ...tracked.recorded, exits: [] };
 }
 
+/** Works out the conditions after a look or a run; keeps `since` where nothing changed. Returns those whose status changed. */
 export function updateConditions(tracked: Tracked, now: number): Condition[] {
   const changed: Condition[] = [];
   const set = (type: ConditionType, status: Condition['status'], reason: Reason | ErrorCode, message: string): void => {
