@@ -20,6 +20,14 @@ export interface ImagePortOptions {
   readonly log: Log;
 }
 
+interface Wanted {
+  readonly source: ImageSource;
+  readonly sourceHash: string;
+  readonly holder: string;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
 export function createImagePort({ paths, log }: ImagePortOptions): ImagePort {
   const store = new ImageStore(paths.images);
   /** By source hash: two objects that ask for the same image at once wait for one build. */
@@ -32,13 +40,7 @@ export function createImagePort({ paths, log }: ImagePortOptions): ImagePort {
     );
   }
 
-  async function make(
-    source: ImageSource,
-    sourceHash: string,
-    holder: string,
-    progress: Progress,
-    signal: AbortSignal,
-  ): Promise<ImageReading> {
+  async function make({ source, sourceHash, holder, progress, signal }: Wanted): Promise<ImageReading> {
     const known = await find(sourceHash);
     if (known !== undefined) return known;
     log.info({ source: source.type }, 'making an image');
@@ -46,18 +48,13 @@ export function createImagePort({ paths, log }: ImagePortOptions): ImagePort {
     return await store.add(sourceHash, Date.now(), holder, making, signal);
   }
 
-  async function makeOnce(
-    source: ImageSource,
-    sourceHash: string,
-    holder: string,
-    progress: Progress,
-    signal: AbortSignal,
-  ): Promise<ImageReading> {
+  async function makeOnce(wanted: Wanted): Promise<ImageReading> {
+    const { sourceHash, progress, signal } = wanted;
     for (;;) {
       signal.throwIfAborted();
       const other = running.get(sourceHash);
       if (other === undefined) {
-        const work = make(source, sourceHash, holder, progress, signal).finally(() => running.delete(sourceHash));
+        const work = make(wanted).finally(() => running.delete(sourceHash));
         running.set(sourceHash, work);
         return await work;
       }
@@ -75,7 +72,7 @@ export function createImagePort({ paths, log }: ImagePortOptions): ImagePort {
     list: async () => await store.list(),
     present: async (fingerprints) => await store.present(fingerprints),
     create: async (source, sourceHash, holder, progress, signal) => {
-      const image = await makeOnce(source, sourceHash, holder, progress, signal);
+      const image = await makeOnce({ source, sourceHash, holder, progress, signal });
       return await store.hold(image.fingerprint, holder, sourceHash, Date.now());
     },
     release: async (fingerprint, holder) => await store.release(fingerprint, holder),
