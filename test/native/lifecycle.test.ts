@@ -1,6 +1,7 @@
 // Real containers through the port: start, stop, freeze, exits, reboots, a lost helper, a daemon that goes away and comes back.
 // What is checked is looked at from outside: processes, control groups, files.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -333,6 +334,20 @@ describe('containers', { skip: nativeProblem() ?? false, timeout: 120_000 }, () 
     await own.port.freeze('left', signal);
     process.kill(first.monitorPid, 'SIGKILL');
     await until('nothing of it is left', () => !alive(first.initPid) && cgroupsOf(own.prefix, 'left').length === 0);
+    const second = await own.port.start('left', signal);
+    assert.ok(alive(second.initPid));
+  });
+
+  test('a process of the monitor that outlives it is ended, and the container can be started again', async (t) => {
+    await using own = await makeTestHost('tm');
+    await own.define('left');
+    const first = await own.port.start('left', signal);
+    // As liblxc's own child does when the monitor is killed before that has asked to die with it.
+    const child = spawn('/bin/sleep', ['300'], { stdio: 'ignore' });
+    t.after(() => child.kill('SIGKILL'));
+    for (const group of cgroupsOf(own.prefix, 'left')) writeFileSync(join(group, 'monitor/cgroup.procs'), String(child.pid));
+    process.kill(first.monitorPid, 'SIGKILL');
+    await until('nothing of it is left', () => !alive(child.pid) && cgroupsOf(own.prefix, 'left').length === 0);
     const second = await own.port.start('left', signal);
     assert.ok(alive(second.initPid));
   });

@@ -177,10 +177,25 @@ export class Cgroups {
    */
   async endRest(name: string): Promise<void> {
     const freezer = this.freezerFile(name);
-    if (freezer === undefined) return;
-    const [procs = ''] = await this.#reads.read([join(dirname(freezer), 'cgroup.procs')]).catch(() => []);
-    const pids = procs.split('\n').filter(Boolean).map(Number);
-    if (pids.length === 0) return;
+    if (freezer !== undefined) await this.#end(name, [dirname(freezer)]);
+  }
+
+  /**
+   * As `endRest`, of all its groups: a process that liblxc forks for a start has not asked to die with the monitor yet when that is killed
+   * right then, and stays in the monitor's groups, with its command socket.
+   */
+  async endAll(name: string): Promise<void> {
+    const groups = this.#hierarchies.map(({ root }) => join(root, cgroupDir(this.#prefix, name)));
+    await this.#end(
+      name,
+      groups.flatMap((group) => [group, join(group, 'monitor'), join(group, 'payload')]),
+    );
+  }
+
+  async #end(name: string, groups: readonly string[]): Promise<void> {
+    const files = await this.#reads.read(groups.map((group) => join(group, 'cgroup.procs'))).catch(() => []);
+    const pids = new Set(files.flatMap((text) => (text ?? '').split('\n').filter(Boolean).map(Number)));
+    if (pids.size === 0) return;
     for (const pid of pids) {
       try {
         process.kill(pid, 'SIGKILL');

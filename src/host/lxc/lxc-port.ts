@@ -37,6 +37,8 @@ const STOP_MS = 5_000;
 const START_MS = 60_000;
 /** An init listens some milliseconds after its start. */
 const LISTENING_MS = 1000;
+/** What just ends keeps its groups busy for a moment; what keeps them longer is ended. */
+const BUSY_MS = 500;
 /** liblxc's log of one run; a guest that reboots for ever must not fill the disk. */
 const MAX_LOG_BYTES = 1024 * 1024;
 
@@ -398,12 +400,19 @@ class NativeLxcPort implements LxcPort {
   async #cleanUp(name: string): Promise<void> {
     const running = this.#cleanups.get(name);
     if (running) return running;
-    const work = this.#cgroups
-      .endRest(name)
-      .then(() => this.#cgroups.remove(name))
-      .finally(() => this.#cleanups.delete(name));
+    const work = this.#removeGroups(name).finally(() => this.#cleanups.delete(name));
     this.#cleanups.set(name, work);
     return work;
+  }
+
+  async #removeGroups(name: string): Promise<void> {
+    await this.#cgroups.endRest(name);
+    try {
+      await this.#cgroups.remove(name, BUSY_MS);
+    } catch {
+      await this.#cgroups.endAll(name);
+      await this.#cgroups.remove(name);
+    }
   }
 
   async #boundLog(name: string): Promise<void> {
