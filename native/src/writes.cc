@@ -9,6 +9,8 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include <chrono>
@@ -94,6 +96,24 @@ Napi::Value ReplaceFiles(const Napi::CallbackInfo& info) {
     replaceFiles(directory, files, sync);
     if (sync) syncDirectory(directory);
     if (sync && made) syncDirectory(std::filesystem::path(directory).parent_path());
+    return undefinedResult();
+  });
+}
+
+/**
+ * spreadDirectories(path): the file system puts the directories made in it far from each other (FS_TOPDIR_FL; `chattr +T`). ext4 gives the
+ * inode of a deleted file to nobody for a minute or five and steps over it at every new file in that group of blocks (recently_deleted,
+ * fs/ext4/ialloc.c): with all instances in one group, fifty starts right after fifty deletions take a tenth longer. Elsewhere nothing.
+ */
+Napi::Value SpreadDirectories(const Napi::CallbackInfo& info) {
+  std::string path = info[0].As<Napi::String>();
+  return runAsync(info.Env(), [=]() -> Result {
+    OwnedFd directory(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    int flags = 0;
+    if (directory.valid() && ioctl(directory.get(), FS_IOC_GETFLAGS, &flags) == 0 && (flags & FS_TOPDIR_FL) == 0) {
+      flags |= FS_TOPDIR_FL;
+      (void)ioctl(directory.get(), FS_IOC_SETFLAGS, &flags);
+    }
     return undefinedResult();
   });
 }
@@ -194,6 +214,7 @@ Napi::Value OwnVolume(const Napi::CallbackInfo& info) {
 
 void initWrites(Napi::Env env, Napi::Object exports) {
   exports.Set("replaceFiles", Napi::Function::New(env, ReplaceFiles));
+  exports.Set("spreadDirectories", Napi::Function::New(env, SpreadDirectories));
   exports.Set("copyFile", Napi::Function::New(env, CopyFile));
   exports.Set("removeDirectory", Napi::Function::New(env, RemoveDirectory));
   exports.Set("removeCgroups", Napi::Function::New(env, RemoveCgroups));

@@ -1,5 +1,6 @@
 // The addon's calls that write several things at once: what is there afterwards, what was there before, and what a crash may leave.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   lstatSync,
@@ -9,6 +10,7 @@ import {
   readFileSync,
   readlinkSync,
   rmSync,
+  statfsSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -67,6 +69,16 @@ describe('writes of the addon', { skip: nativeProblem() ?? false }, () => {
     assert.equal(lstatSync(join(at, 'started.json')).mode & 0o777, 0o600);
     assert.equal(readFileSync(join(dir, 'elsewhere'), 'utf8'), 'elsewhere');
     await assert.rejects(native.copyFile(at, 'nothing', 'started.json', 'exit.json'), { code: 'ENOENT', message: /copies\/nothing/ });
+  });
+
+  test('directories are spread where the file system can, and it is no matter where it cannot', async () => {
+    const at = join(dir, 'spread');
+    mkdirSync(at);
+    await native.spreadDirectories(at);
+    await native.spreadDirectories(at);
+    await native.spreadDirectories('/proc');
+    // EXT4_SUPER_MAGIC
+    if (statfsSync(dir).type === 0xef53) assert.match(execFileSync('lsattr', ['-d', at], { encoding: 'utf8' }), /^\S*T\S* /);
   });
 
   test('a link in the place of a file is replaced, not followed; a missing directory is an error that names it', async () => {

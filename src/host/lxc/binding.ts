@@ -85,6 +85,8 @@ export interface Native {
   readLinks(paths: readonly string[]): Promise<(string | undefined)[]>;
   /** `files`: name, content, name, content ... */
   replaceFiles(directory: string, files: readonly string[], make: boolean, sync: boolean): Promise<void>;
+  /** On ext4: the directories made in it lie far from each other. */
+  spreadDirectories(path: string): Promise<void>;
   copyFile(directory: string, from: string, to: string, removed: string): Promise<void>;
   removeDirectory(path: string, aside: string): Promise<void>;
   /** Says what is left. */

@@ -52,6 +52,7 @@ export interface LxcPortOptions {
 
 export async function createLxcPort(options: LxcPortOptions): Promise<LxcPort & { close(): Promise<void> }> {
   await mkdir(options.paths.instances, { recursive: true, mode: 0o711 });
+  await loadNative().spreadDirectories(options.paths.instances);
   const port = new NativeLxcPort(options, await Cgroups.open(options.prefix));
   await port.recover();
   return port;
