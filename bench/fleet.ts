@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { TestHost } from '../test/host/harness.ts';
 
 /** A Linux bridge has at most 1,023 ports (BR_MAX_PORTS); addresses of a /22 are 1,022. */
-const PORTS = 500;
+export const PORTS = 500;
 const START_MS = 300_000;
 
 function document(kind: string, name: string, spec: string): string {
