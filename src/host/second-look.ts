@@ -5,11 +5,12 @@ import { AppError } from '../core/errors.ts';
 /** Those of these names that are there. */
 type Find = (names: readonly string[]) => Promise<ReadonlySet<string>>;
 
-export class SecondLook {
+type Read<Answer> = (names: readonly string[]) => Promise<ReadonlyMap<string, Answer>>;
+
+/** For readings by name. */
+export class NamedLook {
   readonly #what: string;
   readonly #find: Find;
-  /** Names in the last reading of all. */
-  #seen = new Set<string>();
 
   /** `what`: a plural noun for the message. */
   constructor(what: string, find: Find) {
@@ -17,25 +18,16 @@ export class SecondLook {
     this.#find = find;
   }
 
-  /** A reading of everything: what an earlier one held is looked for. */
-  async all<Reading>(read: () => Promise<Reading>, namesIn: (reading: Reading) => ReadonlyMap<string, unknown>): Promise<Reading> {
-    const reading = await this.#agreed(read, namesIn, () => [...this.#seen]);
-    this.#seen = new Set(namesIn(reading).keys());
-    return reading;
-  }
-
   /** A reading of some: all that it lacks is looked for. */
   async some<Answer>(names: readonly string[], read: Read<Answer>): Promise<ReadonlyMap<string, Answer>> {
-    const reading = await this.#agreed(
+    return await this.agreed(
       () => read(names),
       (answers) => answers,
       () => names,
     );
-    for (const name of reading.keys()) this.#seen.add(name);
-    return reading;
   }
 
-  async #agreed<Reading>(
+  protected async agreed<Reading>(
     read: () => Promise<Reading>,
     namesIn: (reading: Reading) => ReadonlyMap<string, unknown>,
     expected: () => readonly string[],
@@ -61,4 +53,21 @@ export class SecondLook {
   }
 }
 
-type Read<Answer> = (names: readonly string[]) => Promise<ReadonlyMap<string, Answer>>;
+/** For listings of everything, and readings by name beside them. */
+export class SecondLook extends NamedLook {
+  /** Names in the last reading of all, and in those of some since. */
+  #seen = new Set<string>();
+
+  /** A reading of everything: what an earlier one held is looked for. */
+  async all<Reading>(read: () => Promise<Reading>, namesIn: (reading: Reading) => ReadonlyMap<string, unknown>): Promise<Reading> {
+    const reading = await this.agreed(read, namesIn, () => [...this.#seen]);
+    this.#seen = new Set(namesIn(reading).keys());
+    return reading;
+  }
+
+  override async some<Answer>(names: readonly string[], read: Read<Answer>): Promise<ReadonlyMap<string, Answer>> {
+    const reading = await super.some(names, read);
+    for (const name of reading.keys()) this.#seen.add(name);
+    return reading;
+  }
+}

@@ -5,7 +5,7 @@ import type { Host } from './ports/host.ts';
 import type { ContainerReading } from './ports/lxc.ts';
 import type { PoolTarget, VolumeReading } from './ports/storage.ts';
 import type { HostView, ViewFamily } from './ports/view.ts';
-import { SecondLook } from './second-look.ts';
+import { NamedLook, SecondLook } from './second-look.ts';
 
 /** Kept across rounds: nftables tells of every change, and reading the table costs a process. */
 const KEPT: ReadonlySet<ViewFamily> = new Set<ViewFamily>(['firewall']);
@@ -29,7 +29,7 @@ export class CachedHostView implements HostView {
   readonly #readings = new Map<string, Reading>();
   readonly #containers: Gather<ContainerReading>;
   readonly #links: Gather<true>;
-  readonly #secondLook: Readonly<Record<'containers' | 'links' | 'linksByName' | 'firewall' | 'dhcp' | 'pools' | 'images', SecondLook>>;
+  readonly #secondLook: Readonly<Record<'containers' | 'links' | 'firewall' | 'dhcp' | 'pools' | 'images', SecondLook>>;
   /** By pool. */
   readonly #volumes = new Map<string, Gather<VolumeReading>>();
 
@@ -39,13 +39,13 @@ export class CachedHostView implements HostView {
     this.#secondLook = {
       containers: new SecondLook('containers', (names) => lxc.traces(names)),
       links: new SecondLook('links', (names) => network.presentLinks(names)),
-      linksByName: new SecondLook('links', async () => new Set((await network.links()).links.keys())),
       firewall: new SecondLook('nftables rules', (bridges) => network.presentRules(bridges)),
       dhcp: new SecondLook('DHCP servers', (bridges) => network.presentDhcp(bridges)),
       pools: new SecondLook('pools', (names) => storage.presentPools(names)),
       images: new SecondLook('images', (fingerprints) => images.present(fingerprints)),
     };
-    const { containers, linksByName } = this.#secondLook;
+    const { containers } = this.#secondLook;
+    const linksByName = new NamedLook('links', async () => new Set((await network.links()).links.keys()));
     this.#containers = new Gather((asked) => containers.some(asked, (names) => lxc.list(names)));
     this.#links = new Gather((asked) =>
       linksByName.some(asked, async (names) => new Map([...(await network.presentLinks(names))].map((name) => [name, true]))),
@@ -151,7 +151,7 @@ export class CachedHostView implements HostView {
     let gather = this.#volumes.get(pool);
     if (gather === undefined) {
       const { storage } = this.#host;
-      const secondLook = new SecondLook('volumes', (names) => storage.presentVolumes(pool, names));
+      const secondLook = new NamedLook('volumes', (names) => storage.presentVolumes(pool, names));
       const list = async (names: readonly string[]): Promise<ReadonlyMap<string, VolumeReading>> => {
         const listed = await storage.listVolumes(
           pool,

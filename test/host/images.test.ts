@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { AppError, type ErrorCode } from '../../src/core/errors.ts';
 import { makePaths } from '../../src/core/paths.ts';
+import { FILES } from '../../src/host/images/busybox/files.ts';
 import { writeTar } from '../../src/host/images/busybox/tar-writer.ts';
 import { importFile } from '../../src/host/images/tarball/import.ts';
 import { unpackImage } from '../../src/host/images/unpack.ts';
@@ -96,6 +97,35 @@ describe('images on this host', { skip }, () => {
     assert.equal(statSync(join(rootfs, 'etc/init.d/rcS')).mode & 0o777, 0o755);
     const { stdout } = await mustRun(['chroot', rootfs, '/bin/sh', '-c', 'ls /sbin/init && echo works']);
     assert.match(stdout, /works/);
+  });
+
+  test("busybox' DHCP script keeps an address that is there already, and no other", async () => {
+    const script = join(root.paths.stateDir, 'default.script');
+    writeFileSync(script, FILES.find(({ path }) => path.endsWith('/default.script'))!.text, { mode: 0o755 });
+    const said = (what: string, ip: string): string => `ip=${ip} mask=24 subnet=255.255.255.0 interface=eth0 busybox sh ${script} ${what}`;
+    const commands = [
+      'busybox mount -t tmpfs tmpfs /run',
+      'ip link add eth0 type veth peer name other',
+      'busybox ip link set other up',
+      said('deconfig', ''),
+      said('bound', '10.1.1.5'),
+      // A route of the guest's own, which goes with its address.
+      'busybox ip route add 10.9.9.0/24 via 10.1.1.1',
+      said('renew', '10.1.1.5'),
+      'busybox ip -4 addr show dev eth0; busybox ip route',
+      'echo then',
+      said('bound', '10.1.1.9'),
+      'busybox ip -4 addr show dev eth0; busybox ip route',
+      'echo then',
+      said('deconfig', ''),
+      'busybox ip -4 addr show dev eth0',
+    ];
+    const { stdout } = await mustRun(['unshare', '--net', '--mount', '--', 'sh', '-ec', commands.join('\n')]);
+    const [renewed = '', another = '', none = ''] = stdout.split('then\n');
+    assert.match(renewed, /inet 10\.1\.1\.5\/24[^]*10\.9\.9\.0\/24 via/);
+    assert.match(another, /inet 10\.1\.1\.9\/24/);
+    assert.doesNotMatch(another, /10\.1\.1\.5|10\.9\.9\.0/);
+    assert.doesNotMatch(none, /inet /);
   });
 
   test('an image is kept while anybody holds it and gone afterwards', async () => {

@@ -22,7 +22,7 @@ const inittab = `# busybox init; see "busybox init --help"
 const rcS = `#!/bin/sh
 # Run once at start.
 for left in /run/* /tmp/*; do
-  [ -e "$left" ] || continue
+  [ -e "$left" ] || [ -L "$left" ] || continue
   rm -rf /run/* /tmp/*
   break
 done
@@ -63,15 +63,21 @@ exec poweroff -f
 const dhcpScript = `#!/bin/sh
 # Called by udhcpc with what the server said in the environment. Every program that is run here is run in every container that starts, so
 # there are few, and of those that busybox runs without executing itself anew (ip, mv). An address that the interface has already keeps its
-# routes and connections.
+# routes and connections; another one goes.
+lease="/run/$interface.address"
 case "$1" in
   deconfig)
-    if [ -e /run/resolv.conf ]; then ip -4 addr flush dev "$interface"; fi
+    if [ -e "$lease" ]; then ip -4 addr flush dev "$interface"; fi
     ip link set "$interface" up
     ;;
   bound | renew)
     if [ -n "$mtu" ]; then ip link set "$interface" mtu "$mtu"; fi
+    if [ -e "$lease" ]; then
+      read -r had <"$lease"
+      if [ "$had" != "$ip/$mask" ]; then ip -4 addr flush dev "$interface"; fi
+    fi
     ip addr replace "$ip/$mask" dev "$interface"
+    echo "$ip/$mask" >"$lease"
     for gateway in $router; do
       ip route replace default via "$gateway" dev "$interface"
       break
