@@ -21,7 +21,21 @@ async function main(argv: readonly string[]): Promise<number> {
   return runDaemon(options);
 }
 
+/** The longest there is (setTimeout(), Node). */
+const LONG_MS = 2 ** 31 - 1;
+
 async function runDaemon(options: DaemonOptions): Promise<number> {
+  // Pidfds and many timers do not hold the event loop. Where a start or an end waits for nothing but them (a monitor that does not say
+  // RUNNING yet), Node would leave in the middle of it with exit code 13.
+  const held = setInterval(() => {}, LONG_MS);
+  try {
+    return await startAndServe(options);
+  } finally {
+    clearInterval(held);
+  }
+}
+
+async function startAndServe(options: DaemonOptions): Promise<number> {
   const { startDaemon } = await import('./daemon.ts');
   const daemon = await startDaemon(options, version());
   const stop = new AbortController();

@@ -1,11 +1,13 @@
 // Running containers never depend on the daemon's life: it is stopped, its program replaced, started again, and nobody in a container
 // notices.
 import assert from 'node:assert/strict';
-import { appendFileSync, cpSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { appendFileSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { availableParallelism, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { commandSocket, parseListeners } from '../../src/host/lxc/monitor-sockets.ts';
 import { findInit, guest, holdRequest, initPid, page, procFile } from './guest.ts';
 import { needsRoot, slowness, startHost, type TestHost } from './harness.ts';
 import { foundation, instances, subnetOf } from './manifests.ts';
@@ -82,6 +84,32 @@ describe('the daemon is stopped and started again', { skip: needsRoot }, () => {
     assert.equal(started.length, 2, 'each was started once, by the first daemon');
     assert.match(await connection.finish(), /^HTTP\/1\.[01] 200 [\s\S]*still here/);
     assert.equal(await guest(host, 'boots', 'hostname'), 'boots', 'the new daemon works with what the old one has started');
+  });
+
+  test('while a monitor answers nothing yet: it is waited for, and the daemon starts', { timeout: 120_000 * slowness }, async (t) => {
+    await using host = await startHost(t);
+    host.write('a.yaml', foundation(host.prefix) + instances(1));
+    await host.waitReady();
+    await host.stop();
+    const socket = commandSocket(host.paths.instances, 'c0');
+    const listens = (): boolean => parseListeners(readFileSync('/proc/net/unix', 'utf8')).has(socket);
+    process.kill(initPid(host, 'c0'), 'SIGKILL');
+    await host.eventually('its monitor has ended', () => !listens());
+    // One that has not made its init yet: it listens, and has no child.
+    const monitor = spawn(process.execPath, ['-e', `require('net').createServer().listen('\\0' + ${JSON.stringify(socket)})`], {
+      stdio: 'inherit',
+    });
+    t.after(() => monitor.kill('SIGKILL'));
+    await host.eventually('another one listens', listens);
+
+    await host.start();
+    await host.eventually('it is seen starting', async () => {
+      const { objects } = await host.status();
+      return objects.some(({ ref, summary }) => ref.name === 'c0' && !summary.startsWith('Ready'));
+    });
+    monitor.kill('SIGKILL');
+    await host.waitReady();
+    assert.notEqual(findInit(host, 'c0'), undefined);
   });
 
   test('under 50 running instances: ready within a second, none touched, and then idle', { timeout: 240_000 * slowness }, async (t) => {
