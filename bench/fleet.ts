@@ -14,10 +14,10 @@ function document(kind: string, name: string, spec: string): string {
   return `apiVersion: lockstep/v1\nkind: ${kind}\nmetadata: { name: ${name} }\nspec: ${spec}\n---\n`;
 }
 
-/** Pool, image, and a bridge for each `PORTS` instances; subnets follow from the prefix, so that runs side by side do not collide. */
-export function fleetFoundation(prefix: string, count: number): string {
+/** Pool, image, and a bridge for each `ports` instances; subnets follow from the prefix, so that runs side by side do not collide. */
+export function fleetFoundation(prefix: string, count: number, ports = PORTS): string {
   const [a = 0, b = 0] = createHash('sha256').update(prefix).digest();
-  const bridges = Array.from({ length: Math.ceil(count / PORTS) }, (_, at) =>
+  const bridges = Array.from({ length: Math.ceil(count / ports) }, (_, at) =>
     document(
       'Network',
       `lan${at}`,
@@ -32,9 +32,13 @@ export function fleetFoundation(prefix: string, count: number): string {
   ].join('');
 }
 
-export function fleetInstance(name: string, at: number, config = 'limits.memory: 64MiB'): string {
-  const network = `lan${Math.floor(at / PORTS)}`;
-  return document('Instance', name, `{ image: busybox, config: { ${config} }, devices: { eth0: { type: nic, network: ${network} } } }`);
+export function fleetInstance(name: string, at: number, ports = PORTS): string {
+  const network = `lan${Math.floor(at / ports)}`;
+  return document(
+    'Instance',
+    name,
+    `{ image: busybox, config: { limits.memory: 64MiB }, devices: { eth0: { type: nic, network: ${network} } } }`,
+  );
 }
 
 export function fleetNames(count: number): string[] {

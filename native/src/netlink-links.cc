@@ -76,43 +76,59 @@ void dumpAll(NetlinkSocket &socket, const std::function<Message()> &ask, const s
   throw NetlinkError(EBUSY, "the links change faster than they can be listed");
 }
 
+/** Of the kernel's answer; without addresses and the name of its master. */
+Link parseLink(struct nlmsghdr *message) {
+  const auto *header = static_cast<struct ifinfomsg *>(nlmsg_data(message));
+  constexpr int size = sizeof(struct ifinfomsg);
+  Link link;
+  link.index = header->ifi_index;
+  link.up = (header->ifi_flags & IFF_UP) != 0;
+  link.name = textOf(find(message, size, IFLA_IFNAME));
+  link.alias = textOf(find(message, size, IFLA_IFALIAS));
+  link.hwaddr = hardwareAddress(find(message, size, IFLA_ADDRESS));
+  if (auto *mtu = find(message, size, IFLA_MTU)) link.mtu = nla_get_u32(mtu);
+  if (auto *master = find(message, size, IFLA_MASTER)) link.master = static_cast<int>(nla_get_u32(master));
+  if (auto *info = find(message, size, IFLA_LINKINFO)) {
+    link.type = textOf(nla_find(static_cast<struct nlattr *>(nla_data(info)), nla_len(info), IFLA_INFO_KIND));
+  }
+  return link;
+}
+
+/** A question for links; without the counters of packets, which take long to sum up. */
+Message linkQuestion() {
+  Message message = makeMessage(RTM_GETLINK, 0);
+  struct ifinfomsg header = {};
+  if (nlmsg_append(message.get(), &header, sizeof header, NLMSG_ALIGNTO) < 0) throw std::bad_alloc();
+  const uint32_t filter = RTEXT_FILTER_SKIP_STATS;
+  putAttribute(message, IFLA_EXT_MASK, &filter, sizeof filter);
+  return message;
+}
+
 std::vector<Link> readLinks(NetlinkSocket &socket) {
   std::vector<Link> links;
-  auto ask = [] {
-    Message message = makeMessage(RTM_GETLINK, 0);
-    struct ifinfomsg header = {};
-    if (nlmsg_append(message.get(), &header, sizeof header, NLMSG_ALIGNTO) < 0) throw std::bad_alloc();
-    const uint32_t filter = RTEXT_FILTER_SKIP_STATS;
-    putAttribute(message, IFLA_EXT_MASK, &filter, sizeof filter);
-    return message;
-  };
   dumpAll(
-      socket, ask, [&] { links.clear(); },
+      socket, linkQuestion, [&] { links.clear(); },
       [&](struct nlmsghdr *message) {
-        if (message->nlmsg_type != RTM_NEWLINK) return;
-        const auto *header = static_cast<struct ifinfomsg *>(nlmsg_data(message));
-        constexpr int size = sizeof(struct ifinfomsg);
-        Link link;
-        link.index = header->ifi_index;
-        link.up = (header->ifi_flags & IFF_UP) != 0;
-        link.name = textOf(find(message, size, IFLA_IFNAME));
-        link.alias = textOf(find(message, size, IFLA_IFALIAS));
-        link.hwaddr = hardwareAddress(find(message, size, IFLA_ADDRESS));
-        if (auto *mtu = find(message, size, IFLA_MTU)) link.mtu = nla_get_u32(mtu);
-        if (auto *master = find(message, size, IFLA_MASTER)) link.master = static_cast<int>(nla_get_u32(master));
-        if (auto *info = find(message, size, IFLA_LINKINFO)) {
-          link.type = textOf(nla_find(static_cast<struct nlattr *>(nla_data(info)), nla_len(info), IFLA_INFO_KIND));
-        }
-        links.push_back(std::move(link));
+        if (message->nlmsg_type == RTM_NEWLINK) links.push_back(parseLink(message));
       });
+  std::unordered_map<int, std::string> names;
+  for (const Link &link : links) names[link.index] = link.name;
+  // The master of a moved veth may be in another network namespace: its index means nothing here.
+  for (Link &link : links) {
+    const auto master = names.find(link.master);
+    if (link.master != 0 && master != names.end()) link.masterName = master->second;
+  }
   return links;
 }
 
-std::vector<Address> readAddresses(NetlinkSocket &socket) {
+/** Of one link, or of all (0). A socket that asks strictly gets no others from the kernel (NETLINK_GET_STRICT_CHK, Linux 4.20). */
+std::vector<Address> readAddresses(NetlinkSocket &socket, int family = AF_UNSPEC, int index = 0) {
   std::vector<Address> addresses;
-  auto ask = [] {
+  auto ask = [family, index] {
     Message message = makeMessage(RTM_GETADDR, 0);
     struct ifaddrmsg header = {};
+    header.ifa_family = static_cast<unsigned char>(family);
+    header.ifa_index = static_cast<unsigned>(index);
     if (nlmsg_append(message.get(), &header, sizeof header, NLMSG_ALIGNTO) < 0) throw std::bad_alloc();
     return message;
   };
@@ -122,6 +138,7 @@ std::vector<Address> readAddresses(NetlinkSocket &socket) {
         if (message->nlmsg_type != RTM_NEWADDR) return;
         const auto *header = static_cast<struct ifaddrmsg *>(nlmsg_data(message));
         if (header->ifa_family != AF_INET && header->ifa_family != AF_INET6) return;
+        if (index != 0 && static_cast<int>(header->ifa_index) != index) return;
         constexpr int size = sizeof(struct ifaddrmsg);
         // IFA_LOCAL is the link's own address; on point-to-point links IFA_ADDRESS is the peer's. IPv6 often has only IFA_ADDRESS.
         const std::string local = bytesOf(find(message, size, IFA_LOCAL));
@@ -248,6 +265,23 @@ std::unique_ptr<NetlinkSocket> socketIn(int netns) {
 
 bool isLinkLocal6(const Address &one) { return one.header.ifa_family == AF_INET6 && one.header.ifa_scope == RT_SCOPE_LINK; }
 
+/** Throws ENODEV when it is not there, or goes away meanwhile. */
+Link readLink(NetlinkSocket &socket, const std::string &name) {
+  Message message = linkQuestion();
+  putText(message, IFLA_IFNAME, linkName(name));
+  std::optional<Link> link;
+  socket.ask(std::move(message), [&](struct nlmsghdr *answer) {
+    if (answer->nlmsg_type == RTM_NEWLINK) link = parseLink(answer);
+  });
+  if (!link) throw NetlinkError(EIO, "the question for the link \"" + name + "\" was not answered");
+  char master[IFNAMSIZ];
+  if (link->master != 0 && if_indextoname(static_cast<unsigned>(link->master), master)) link->masterName = master;
+  for (const int family : {AF_INET, AF_INET6}) {
+    for (const Address &address : readAddresses(socket, family, link->index)) link->addresses.push_back(address.text);
+  }
+  return *link;
+}
+
 }  // namespace
 
 Network readNetwork() {
@@ -263,6 +297,19 @@ Network readNetwork() {
   readRoutes(socket, AF_INET, network.routes);
   readRoutes(socket, AF_INET6, network.routes);
   return network;
+}
+
+std::vector<Link> readSomeLinks(const std::vector<std::string> &names) {
+  NetlinkSocket socket(NetlinkSocket::Strict);
+  std::vector<Link> links;
+  for (const std::string &name : names) {
+    try {
+      links.push_back(readLink(socket, name));
+    } catch (const NetlinkError &error) {
+      if (error.number != ENODEV) throw;
+    }
+  }
+  return links;
 }
 
 std::vector<std::string> presentLinks(const std::vector<std::string> &names) {

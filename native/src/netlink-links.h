@@ -13,6 +13,8 @@ struct Link {
   unsigned mtu = 0;
   bool up = false;
   int master = 0;
+  /** Empty: in none. */
+  std::string masterName;
   std::vector<std::string> addresses;
 };
 
@@ -32,6 +34,8 @@ struct LinkChange {
 
 /** Links, addresses and routes of every table but `local`. */
 Network readNetwork();
+/** As `readNetwork`, of these links only, as far as they are there: a question per name, whatever else the host has. */
+std::vector<Link> readSomeLinks(const std::vector<std::string> &names);
 /** Which of these links are there: a question per name, whatever else the host has. */
 std::vector<std::string> presentLinks(const std::vector<std::string> &names);
 void addBridge(const std::string &name, const LinkChange &initial);

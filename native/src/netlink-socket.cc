@@ -59,17 +59,20 @@ void putAttribute(Message &message, int type, const void *data, size_t size) {
 
 void putText(Message &message, int type, const std::string &text) { putAttribute(message, type, text.c_str(), text.size() + 1); }
 
-NetlinkSocket::NetlinkSocket() : socket_(nl_socket_alloc()) {
+NetlinkSocket::NetlinkSocket(Checks checks) : socket_(nl_socket_alloc()) {
   if (!socket_) throw std::bad_alloc();
   if (nl_connect(socket_, NETLINK_ROUTE) < 0) {
     const int number = errno;
     nl_socket_free(socket_);
     throw NetlinkError(number, "the rtnetlink socket could not be opened");
   }
+  // libnl would ask for an acknowledgement of everything, and leave that of a question for the next exchange.
+  nl_socket_disable_auto_ack(socket_);
   const int fd = nl_socket_get_fd(socket_);
   const int on = 1;
   setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof on);
   setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on);
+  if (checks == Strict) setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof on);
   // The kernel answers within its own locks; this bound is for a kernel that never does.
   const struct timeval limit = {.tv_sec = 30, .tv_usec = 0};
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
@@ -102,6 +105,11 @@ int NetlinkSocket::exchange(Message &message, const std::function<void(struct nl
 void NetlinkSocket::request(Message message) {
   nlmsg_hdr(message.get())->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
   exchange(message, [](struct nlmsghdr *) {});
+}
+
+void NetlinkSocket::ask(Message message, const std::function<void(struct nlmsghdr *)> &each) {
+  nlmsg_hdr(message.get())->nlmsg_flags |= NLM_F_REQUEST;
+  exchange(message, each);
 }
 
 bool NetlinkSocket::dump(Message message, const std::function<void(struct nlmsghdr *)> &each) {

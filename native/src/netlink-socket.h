@@ -23,12 +23,16 @@ void putText(Message &message, int type, const std::string &text);
 
 class NetlinkSocket {
  public:
-  NetlinkSocket();
+  enum Checks { Lenient, Strict };
+  /** Strict: the kernel refuses what it does not know in a request, and answers only for what the request names. */
+  explicit NetlinkSocket(Checks checks = Lenient);
   ~NetlinkSocket();
   NetlinkSocket(const NetlinkSocket &) = delete;
   NetlinkSocket &operator=(const NetlinkSocket &) = delete;
   /** Sends a request and waits for its acknowledgement. */
   void request(Message message);
+  /** Sends a request that is answered with one message, or with an error. */
+  void ask(Message message, const std::function<void(struct nlmsghdr *)> &each);
   /** Sends a dump request and calls `each` for every message. False when the kernel says that it changed meanwhile: ask again. */
   bool dump(Message message, const std::function<void(struct nlmsghdr *)> &each);
 

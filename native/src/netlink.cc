@@ -5,7 +5,6 @@
 #include <fcntl.h>
 
 #include <memory>
-#include <unordered_map>
 
 #include "netlink-events.h"
 #include "netlink-links.h"
@@ -51,12 +50,10 @@ Napi::Array toArray(Napi::Env env, const std::vector<std::string> &texts) {
   return array;
 }
 
-Napi::Value toObject(Napi::Env env, const Network &network) {
-  std::unordered_map<int, const std::string *> names;
-  for (const Link &link : network.links) names[link.index] = &link.name;
-  Napi::Array links = Napi::Array::New(env, network.links.size());
-  for (uint32_t i = 0; i < network.links.size(); i++) {
-    const Link &link = network.links[i];
+Napi::Array toArray(Napi::Env env, const std::vector<Link> &links) {
+  Napi::Array array = Napi::Array::New(env, links.size());
+  for (uint32_t i = 0; i < links.size(); i++) {
+    const Link &link = links[i];
     Napi::Object object = Napi::Object::New(env);
     object.Set("name", link.name);
     object.Set("index", link.index);
@@ -64,15 +61,17 @@ Napi::Value toObject(Napi::Env env, const Network &network) {
     object.Set("hwaddr", link.hwaddr);
     object.Set("mtu", link.mtu);
     object.Set("up", link.up);
-    // The master of a macvlan or a moved veth may be in another network namespace: its index means nothing here.
-    const auto master = names.find(link.master);
-    object.Set("master", link.master != 0 && master != names.end() ? Napi::String::New(env, *master->second) : env.Undefined());
+    object.Set("master", link.masterName.empty() ? env.Undefined() : Napi::String::New(env, link.masterName));
     object.Set("alias", link.alias.empty() ? env.Undefined() : Napi::String::New(env, link.alias));
     object.Set("addresses", toArray(env, link.addresses));
-    links.Set(i, object);
+    array.Set(i, object);
   }
+  return array;
+}
+
+Napi::Value toObject(Napi::Env env, const Network &network) {
   Napi::Object object = Napi::Object::New(env);
-  object.Set("links", links);
+  object.Set("links", toArray(env, network.links));
   object.Set("routes", toArray(env, network.routes));
   return object;
 }
@@ -105,6 +104,12 @@ void initNetlink(Napi::Env env, Napi::Object exports) {
     return {"list the links", [] {
               auto network = std::make_shared<Network>(readNetwork());
               return [network](Napi::Env callEnv) { return toObject(callEnv, *network); };
+            }};
+  });
+  add("netlinkReadSome", [](const Napi::CallbackInfo &info) -> Prepared {
+    return {"read links", [names = textsArgument(info, 0)] {
+              auto links = std::make_shared<std::vector<Link>>(readSomeLinks(names));
+              return [links](Napi::Env callEnv) -> Napi::Value { return toArray(callEnv, *links); };
             }};
   });
   add("netlinkPresent", [](const Napi::CallbackInfo &info) -> Prepared {

@@ -77,8 +77,8 @@ function instanceKey(lxcName: string): RefKey {
 function subscribeLinks(host: Host, targets: HostEventTargets): () => void {
   const { prefix, view } = targets;
   const veths = new VethIndex(prefix, () => targets.vethOwners());
-  return host.network.onLinkChange((link, lost) => {
-    view.drop('links');
+  const end = host.network.onLinkChange((link, lost) => {
+    view.linkChanged(link);
     const cause: Cause = { event: 'LinkChanged', ...(link === '' ? {} : { about: link }) };
     // The veths of our instances come and go with every start: only one that is gone, out of its bridge or down is looked at.
     if (link === '' || isOurBridge(prefix, link)) targets.lookAtKind('Network', cause);
@@ -88,6 +88,8 @@ function subscribeLinks(host: Host, targets: HostEventTargets): () => void {
     targets.look(owner, cause);
     targets.lookAtKind('Network', cause);
   });
+  view.followLinks();
+  return end;
 }
 
 function subscribeFiles(targets: HostEventTargets): () => void {

@@ -5,6 +5,7 @@ import type { Host } from './ports/host.ts';
 import type { ContainerReading } from './ports/lxc.ts';
 import type { PoolTarget, VolumeReading } from './ports/storage.ts';
 import type { HostView, ViewFamily } from './ports/view.ts';
+import { KeptLinks } from './kept-links.ts';
 import { NamedLook, SecondLook } from './second-look.ts';
 
 /** Kept across rounds: nftables tells of every change, and reading the table costs a process. */
@@ -29,12 +30,14 @@ export class CachedHostView implements HostView {
   readonly #readings = new Map<string, Reading>();
   readonly #containers: Gather<ContainerReading>;
   readonly #links: Gather<true>;
+  readonly #keptLinks: KeptLinks;
   readonly #secondLook: Readonly<Record<'containers' | 'links' | 'firewall' | 'dhcp' | 'pools' | 'images', SecondLook>>;
   /** By pool. */
   readonly #volumes = new Map<string, Gather<VolumeReading>>();
 
   constructor(host: Host) {
     this.#host = host;
+    this.#keptLinks = new KeptLinks(host.network);
     const { lxc, network, storage, images } = host;
     this.#secondLook = {
       containers: new SecondLook('containers', (names) => lxc.traces(names)),
@@ -56,7 +59,19 @@ export class CachedHostView implements HostView {
     for (const [key, { family }] of this.#readings) if (!KEPT.has(family)) this.#readings.delete(key);
   }
 
+  /** From now on every change of a link is told: the others need not be read again. */
+  followLinks(): void {
+    this.#keptLinks.follow();
+  }
+
+  /** '': any link. */
+  linkChanged(link: string): void {
+    this.#keptLinks.changed(link);
+    this.drop('links');
+  }
+
   drop(family?: ViewFamily): void {
+    if (family === undefined) this.#keptLinks.forget();
     for (const [key, reading] of this.#readings) if (family === undefined || reading.family === family) this.#readings.delete(key);
   }
 
@@ -94,7 +109,7 @@ export class CachedHostView implements HostView {
   links(): ReturnType<HostView['links']> {
     return this.#cached('links', 'links', () =>
       this.#secondLook.links.all(
-        () => this.#host.network.links(),
+        () => this.#keptLinks.read(),
         (found) => found.links,
       ),
     );

@@ -88,6 +88,7 @@ export class Engine {
   readonly events: NewEvent[] = [];
   readonly reconciler: Reconciler;
   readonly control: ReconcilerControl;
+  readonly view: CachedHostView;
   readonly sources: SourceSet;
 
   constructor(options: EngineOptions = {}) {
@@ -95,6 +96,7 @@ export class Engine {
     this.ledger = options.ledger ?? openLedger(':memory:');
     this.source = options.source ?? new MemorySource('dir');
     const host = options.host ?? ({} as Host);
+    this.view = new CachedHostView(host);
     const kinds = options.kinds ?? engineKinds(this.world);
     const events = { emit: (event: NewEvent) => void this.events.push(event) };
     const sources = new SourceSet(
@@ -109,7 +111,7 @@ export class Engine {
     this.reconciler = new Reconciler({
       ledger: this.ledger,
       kinds,
-      view: new CachedHostView(host),
+      view: this.view,
       sources,
       executor,
       clock: systemClock,

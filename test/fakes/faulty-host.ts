@@ -11,6 +11,8 @@ export interface FaultyHost {
   readonly host: Host;
   /** `PORT.METHOD`. */
   readonly faults: Map<string, Fault>;
+  /** Reads that were asked while they had a fault. */
+  readonly asked: Set<string>;
   /** `PORT.METHOD FIRST-ARGUMENT`, oldest first, of methods that are not among the reads. */
   readonly written: string[];
 }
@@ -18,6 +20,7 @@ export interface FaultyHost {
 export function faultyHost(isRead: (port: PortName, method: string) => boolean): FaultyHost {
   const memory = new MemoryHost();
   const faults = new Map<string, Fault>();
+  const asked = new Set<string>();
   const written: string[] = [];
   const wrap = <Port extends object>(name: PortName, port: Port): Port =>
     new Proxy(port, {
@@ -27,7 +30,9 @@ export function faultyHost(isRead: (port: PortName, method: string) => boolean):
         const method = value.bind(target) as (...args: unknown[]) => unknown;
         if (property.startsWith('on') || property === 'capabilities') return method;
         return (...args: unknown[]): unknown => {
-          if (isRead(name, property)) return spoilt(method(...args) as Promise<unknown>, faults.get(`${name}.${property}`));
+          const fault = faults.get(`${name}.${property}`);
+          if (fault !== undefined) asked.add(`${name}.${property}`);
+          if (isRead(name, property)) return spoilt(method(...args) as Promise<unknown>, fault);
           const [first] = args as [string | { readonly name?: string; readonly bridge?: string }];
           written.push(`${name}.${property} ${typeof first === 'object' ? (first.name ?? first.bridge) : first}`);
           return method(...args);
@@ -43,7 +48,7 @@ export function faultyHost(isRead: (port: PortName, method: string) => boolean):
     images: wrap('images', memory.images),
     files: wrap('files', memory.files),
   };
-  return { memory, host, faults, written };
+  return { memory, host, faults, asked, written };
 }
 
 async function spoilt(answer: Promise<unknown>, fault: Fault | undefined): Promise<unknown> {

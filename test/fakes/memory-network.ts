@@ -90,7 +90,11 @@ export class MemoryNetwork implements NetworkPort {
   /** Deletes a link as the kernel does: its ports are in no bridge any more. */
   unplug(name: string): void {
     if (!this.facts.links.delete(name)) return;
-    for (const link of this.facts.links.values()) if (link.master === name) link.master = undefined;
+    for (const link of this.facts.links.values()) {
+      if (link.master !== name) continue;
+      link.master = undefined;
+      this.#linkChanged(link.name);
+    }
     this.#linkChanged(name);
   }
 
@@ -123,6 +127,16 @@ export class MemoryNetwork implements NetworkPort {
     if (await this.#fault('links')) return { links: new Map(), routes: [] };
     const links = new Map([...this.facts.links].map(([name, link]): [string, LinkReading] => [name, structuredClone(link)]));
     return { links, routes: [...this.facts.routes] };
+  }
+
+  async someLinks(names: readonly string[]): Promise<ReadonlyMap<string, LinkReading>> {
+    await this.#fault('someLinks');
+    return new Map(
+      names.flatMap((name) => {
+        const link = this.facts.links.get(name);
+        return link === undefined ? [] : [[name, structuredClone(link)] as const];
+      }),
+    );
   }
 
   async presentLinks(names: readonly string[]): Promise<ReadonlySet<string>> {

@@ -79,6 +79,11 @@ describe('rtnetlink', { skip }, () => {
     assert.deepEqual([read.type, read.mtu, read.hwaddr, read.up, read.alias], ['bridge', 1400, '02:11:22:33:44:55', true, 'an alias']);
     assert.ok(['198.18.99.1/29', 'fd99::1/64'].every((one) => read.addresses.includes(one)));
     assert.equal(links.find(({ name }) => name === port)?.master, bridge);
+    const some = await netlink.netlinkReadSome([port, 'nlt-none', bridge, 'lo']);
+    assert.deepEqual(
+      some,
+      [port, bridge, 'lo'].map((name) => links.find((link) => link.name === name)),
+    );
     await netlink.netlinkSetLink(port, { master: null });
     assert.equal((await netlink.netlinkRead()).links.find(({ name }) => name === port)?.master, undefined);
     await netlink.netlinkSetAddresses(bridge, []);

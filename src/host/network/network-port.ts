@@ -24,6 +24,7 @@ export async function createNetworkPort({ paths, prefix, log }: NetworkOptions):
   });
   return {
     links: () => links.read(),
+    someLinks: (names) => links.readSome(names),
     presentLinks: (names) => links.present(names),
     onLinkChange: (listener) => links.onChange(listener),
     addBridge: (name, options) => links.addBridge(name, options),

@@ -89,6 +89,8 @@ export interface FirewallConflict {
 
 export interface NetworkPort {
   links(): Promise<LinksReading>;
+  /** As `links`, of these only; those that are not there are missing in the answer. */
+  someLinks(names: readonly string[]): Promise<ReadonlyMap<string, LinkReading>>;
   /** Those of these links that are there: costs by the names that are asked for, not by the links of the host. */
   presentLinks(names: readonly string[]): Promise<ReadonlySet<string>>;
   /**

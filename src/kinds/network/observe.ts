@@ -1,6 +1,6 @@
 // Reads one network out of the round's shared readings: its link, its rules, its DHCP server, and NICs of ours that have fallen out of it.
 import { AppError, toAppError } from '../../core/errors.ts';
-import { vethName } from '../../core/names.ts';
+import { isOurVeth, vethName } from '../../core/names.ts';
 import type { ResourceRef } from '../../core/ref.ts';
 import type { DhcpReading, FirewallConflict, LinkReading, LinksReading } from '../../host/ports/network.ts';
 import type { HostView } from '../../host/ports/view.ts';
@@ -88,13 +88,16 @@ export function prefixOf(bridge: string): string {
 /** Every NIC of the network has a host entry `UID.DEVICE`; its veth's name follows from that. */
 function detachedPorts(bridge: string, links: LinksReading, dhcp: DhcpReading | undefined): string[] {
   const prefix = prefixOf(bridge);
-  const detached: string[] = [];
+  // One that is in another bridge is on its way there (its NIC names another network now). One that is not up is being made: liblxc
+  // puts it into the bridge first, and fails with EBUSY when someone else did (SIOCBRADDIF).
+  const loose = [...links.links.values()].filter(
+    ({ name, type, master, up }) => type === 'veth' && master === undefined && up && isOurVeth(prefix, name),
+  );
+  if (loose.length === 0) return [];
+  const ports = new Set<string>();
   for (const key of dhcp?.hosts.keys() ?? []) {
     const dot = key.indexOf('.');
-    const veth = links.links.get(vethName(prefix, key.slice(0, dot), key.slice(dot + 1)));
-    // One that is in another bridge is on its way there (its NIC names another network now). One that is not up is being made: liblxc
-    // puts it into the bridge first, and fails with EBUSY when someone else did (SIOCBRADDIF).
-    if (veth?.type === 'veth' && veth.master === undefined && veth.up) detached.push(veth.name);
+    ports.add(vethName(prefix, key.slice(0, dot), key.slice(dot + 1)));
   }
-  return detached;
+  return loose.map(({ name }) => name).filter((name) => ports.has(name));
 }

@@ -16,7 +16,15 @@ export class Links {
     const { links, routes } = await this.#netlink.netlinkRead().catch((error: unknown) => {
       throw new AppError('HOST_UNREADABLE', { what: 'links' }, { message: 'The links of the host could not be listed.', cause: error });
     });
-    return { links: new Map(links.map((link): [string, LinkReading] => [link.name, link])), routes };
+    return { links: byName(links), routes };
+  }
+
+  /** These, as far as they are there; rejects with HOST_UNREADABLE. */
+  async readSome(names: readonly string[]): Promise<ReadonlyMap<string, LinkReading>> {
+    const links = await this.#netlink.netlinkReadSome(names).catch((error: unknown) => {
+      throw new AppError('HOST_UNREADABLE', { what: 'links' }, { message: 'Links of the host could not be read.', cause: error });
+    });
+    return byName(links);
   }
 
   /** Those of these links that are there; rejects with HOST_UNREADABLE. */
@@ -87,6 +95,10 @@ export class Links {
     this.#unwatch?.();
     this.#unwatch = undefined;
   }
+}
+
+function byName(links: readonly LinkReading[]): ReadonlyMap<string, LinkReading> {
+  return new Map(links.map((link) => [link.name, link]));
 }
 
 /**

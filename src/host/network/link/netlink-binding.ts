@@ -27,6 +27,8 @@ export interface RawLinkChange {
 export interface RawNetlink {
   /** Links, addresses and the destinations of all routes but the table `local`, from complete listings. */
   netlinkRead(): Promise<{ readonly links: readonly RawLink[]; readonly routes: readonly string[] }>;
+  /** These, as far as they are there. Costs by their number, not by the links of the host. */
+  netlinkReadSome(names: readonly string[]): Promise<readonly RawLink[]>;
   /** Those of these links that are there. */
   netlinkPresent(names: readonly string[]): Promise<readonly string[]>;
   netlinkAddBridge(name: string, initial: RawLinkChange): Promise<void>;
