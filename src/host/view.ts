@@ -1,5 +1,6 @@
 // The reconciler's reading of the host: one reading per family, shared by everyone who asks until the family is dropped.
-// Families whose events reach us are kept across rounds and dropped by the event; the others are dropped at each round.
+// Families whose events reach us are kept across rounds and dropped by the event (of links, those that it names); the others are dropped at
+// each round.
 import { Gather } from './gather.ts';
 import type { Host } from './ports/host.ts';
 import type { ContainerReading } from './ports/lxc.ts';
