@@ -48,7 +48,8 @@ export async function ruleDump(prefix: string): Promise<string[]> {
 export async function staleQuotaGroups(mountPoint: string): Promise<string[]> {
   const groups = await run(['btrfs', 'qgroup', 'show', '--raw', mountPoint]);
   if (groups.code !== 0) return [];
-  // Deleted subvolumes are cleaned in the background, and their groups with them.
+  // Deleted subvolumes are cleaned in the background, and their groups with them: after the next commit, which comes after 30 s at the latest.
+  await mustRun(['btrfs', 'filesystem', 'sync', mountPoint]);
   await mustRun(['btrfs', 'subvolume', 'sync', mountPoint]);
   const { stdout } = await mustRun(['btrfs', 'subvolume', 'list', mountPoint]);
   const alive = new Set(['5', ...[...stdout.matchAll(/^ID (\d+) /gm)].map((match) => match[1]!)]);

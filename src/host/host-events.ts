@@ -99,7 +99,11 @@ function subscribeFiles(targets: HostEventTargets): () => void {
     instance: look,
     network: (bridge) => lookAtKind('Network', bridge),
     pools: () => lookAtKind('StoragePool', 'a pool'),
-    images: () => lookAtKind('Image', 'an image'),
+    images: () => {
+      lookAtKind('Image', 'an image');
+      // Its unpacked copies are of no use any more when it is gone.
+      lookAtKind('StoragePool', 'an image');
+    },
     everything: () => {
       for (const kind of ['Instance', 'Network', 'StoragePool', 'Image'] as const) {
         targets.lookAtKind(kind, { event: 'EventsLost', about: 'files' });

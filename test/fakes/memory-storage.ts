@@ -200,9 +200,10 @@ export class MemoryStorage implements StoragePort {
     await this.#called('listTombstones');
     const { tombstones } = this.#active(pool);
     if (this.faults.get('listTombstones') === 'empty') return [];
-    return [...tombstones.keys()].map((name) => {
+    return [...tombstones].map(([name, { image }]) => {
       const bytes = this.facts.tombstoneBytes.get(name);
-      return bytes === undefined ? { name } : { name, bytes };
+      const shared = image !== undefined && this.#hasQuotas(pool) ? { shares: image } : {};
+      return { name, ...shared, ...(bytes === undefined ? {} : { bytes }) };
     });
   }
 

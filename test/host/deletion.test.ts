@@ -3,7 +3,10 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { staleQuotaGroups } from '../../scripts/host-files.ts';
 import type { TombstoneStatus } from '../../src/reconciler/control.ts';
+import { fileImage } from './crash/paths.ts';
 import { findInit, guest, initPid } from './guest.ts';
 import { needsRoot, slowness, startHost, type TestHost } from './harness.ts';
 import { foundation, instance } from './manifests.ts';
@@ -64,6 +67,50 @@ describe('deletion on a real host', { skip: needsRoot }, () => {
     });
     assert.equal((await host.lockstep('undelete', 'db')).code, 1);
     assert.match(await ran(host, 'status', 'web'), /^Instance\/web\tyes\tRunning/);
+  });
+
+  test('an unpacked image goes with the last of what shares its blocks, and leaves no quota group', { timeout: TIMEOUT }, async (t) => {
+    await using host = await startHost(t);
+    const root = 'devices: { root: { type: disk, path: /, pool: fast, size: 64MiB } }';
+    // Quotas are on from the first size: what is unpacked before counts for nobody.
+    host.write('a.yaml', foundation(host.prefix) + instance('first', root));
+    await host.waitReady();
+    const second = instance('second', root).replace('image: busybox', 'image: copy');
+    const pool = host.paths.pool('fast');
+    const unpacked = (): number => readdirSync(join(pool, 'images')).length;
+    const gone = async (name: string): Promise<void> => {
+      await host.eventually(`${name} is gone`, async () => {
+        const { objects, settled, confirmations } = await host.status();
+        for (const { source, hash } of confirmations) await host.post('/v1/confirmations', { source, hash });
+        return settled && objects.every(({ ref }) => ref.name !== name);
+      });
+    };
+    host.write('b.yaml', fileImage(host, 'a'));
+    host.write('c.yaml', second);
+    await host.waitReady();
+    assert.equal(unpacked(), 2);
+    host.remove('b.yaml');
+    host.remove('c.yaml');
+    await gone('second');
+    await gone('copy');
+    assert.deepEqual((JSON.parse((await host.get('/v1/plan')).body) as { changes: unknown[] }).changes, []);
+    assert.equal(unpacked(), 2, 'the tombstone has blocks in common with it');
+    await ran(host, 'purge', 'second', '--yes');
+    await host.eventually('it is gone, too', () => unpacked() === 1);
+    assert.deepEqual(await staleQuotaGroups(pool), []);
+
+    host.write('b.yaml', fileImage(host, 'a'));
+    host.write('c.yaml', second);
+    await host.waitReady();
+    host.remove('c.yaml');
+    await gone('second');
+    await ran(host, 'purge', 'second', '--yes');
+    await host.eventually('nothing shares its blocks', () => readdirSync(join(pool, '.tombstones')).length === 0);
+    await sleep(1500);
+    assert.equal(unpacked(), 2, 'it is declared');
+    host.remove('b.yaml');
+    await gone('copy');
+    await host.eventually('it goes with the image', () => unpacked() === 1);
   });
 
   test(

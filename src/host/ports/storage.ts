@@ -62,6 +62,8 @@ export interface TombstoneReading {
   /** LXC name of the container whose root it was, where that can be read. */
   readonly of?: string;
   readonly bytes?: number;
+  /** Fingerprint of the image with whose unpacked copy it has blocks in common. */
+  readonly shares?: string;
 }
 
 export interface PoolCapabilities {

@@ -55,11 +55,17 @@ export class Volumes {
     return found.map(({ name, path }, at) => {
       const [link, size] = links.slice(2 * at);
       const facts = link === undefined ? undefined : parseFacts(link);
-      const of = facts?.type === 'container' ? { of: facts.name } : {};
+      const shared = driver.capabilities.snapshots ? facts?.image : undefined;
+      const known = {
+        name,
+        ...(facts?.type === 'container' ? { of: facts.name } : {}),
+        ...(shared === undefined ? {} : { shares: shared }),
+      };
       const bytes = parseSize(size);
-      if (bytes !== undefined) return { name, ...of, bytes };
-      this.#measurer.measure(path, sharedWith(target.path, driver, facts?.image));
-      return { name, ...of };
+      if (bytes !== undefined) return { ...known, bytes };
+      // What a snapshot has in common with its image takes no room of its own.
+      this.#measurer.measure(path, shared === undefined ? undefined : volumePath(target.path, { type: 'image', name: shared }));
+      return known;
     });
   }
 
@@ -218,11 +224,6 @@ async function readVolumes(poolPath: string, ids: readonly VolumeId[]): Promise<
       return [volumeKey(id), { path: paths[at]!, complete, ...known }];
     }),
   );
-}
-
-/** What a snapshot has in common with its image takes no room of its own. */
-function sharedWith(pool: string, { capabilities }: PoolDriver, image: string | undefined): string | undefined {
-  return capabilities.snapshots && image !== undefined ? volumePath(pool, { type: 'image', name: image }) : undefined;
 }
 
 function requireQuotas(pool: OpenPool): void {

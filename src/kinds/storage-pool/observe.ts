@@ -10,7 +10,7 @@ export interface StoragePoolActual extends ListedPool {
   readonly volumes: number | undefined;
   /** Undefined while it is not active. */
   readonly tombstones: readonly TombstoneReading[] | undefined;
-  /** Fingerprints of unpacked images that are not stored on this host any more. */
+  /** Fingerprints of unpacked images that are not stored on this host any more, and that nothing has blocks in common with. */
   readonly staleImages: readonly string[];
 }
 
@@ -29,13 +29,18 @@ export async function observe(
     if (!listed.active) return { is: 'present', actual: { ...listed, volumes: undefined, tombstones: undefined, staleImages: [] } };
     const [volumes, tombstones, images] = await Promise.all([view.volumes(ref.name), view.tombstones(ref.name), view.images()]);
     const unpacked = [...volumes.keys()].filter((key) => key.startsWith(IMAGE_KEY));
+    // While a snapshot is kept, its image's removal frees nothing, and leaves a quota group that btrfs cannot remove: with simple quotas the
+    // blocks count for the image as long as they are used (can_delete_squota_qgroup in the kernel's fs/btrfs/qgroup.c).
+    const shared = new Set(tombstones.map(({ shares }) => shares));
     return {
       is: 'present',
       actual: {
         ...listed,
         volumes: volumes.size - unpacked.length,
         tombstones,
-        staleImages: unpacked.map((key) => key.slice(IMAGE_KEY.length)).filter((fingerprint) => !images.has(fingerprint)),
+        staleImages: unpacked
+          .map((key) => key.slice(IMAGE_KEY.length))
+          .filter((fingerprint) => !images.has(fingerprint) && !shared.has(fingerprint)),
       },
     };
   } catch (error) {
