@@ -7,7 +7,6 @@ import { pathExists } from '../path-exists.ts';
 import { forgetFacts, ImageVolumes, type UnpackImage } from './image-volume.ts';
 import { storageAddon } from './native.ts';
 import { type OpenPool, openPool } from './open-pool.ts';
-import type { PoolDriver } from './pool-driver.ts';
 import type { PoolRecords } from './pool-records.ts';
 import { forgetSize, type Measurer, parseSize, SIZE_LINK } from './tombstone-size.ts';
 import { FACTS_LINK, formatFacts, parseFacts, readFacts, writeFacts } from './volume-facts.ts';
