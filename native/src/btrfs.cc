@@ -184,15 +184,20 @@ int enableQuota(const std::string& path, bool simple) {
   return ioctl(pool.get(), BTRFS_IOC_QUOTA_CTL, &args) == 0 ? 0 : errno;
 }
 
-// Limits what the subvolume refers to; 0 removes the limit.
+// Limits what the subvolume refers to; 0 removes the limit. Asked through the directory it lies in: the kernel reserves room for the change in
+// the subvolume it is asked through (btrfs_ioctl_qgroup_limit), and a full one has none (EDQUOT).
 int limitSubvolume(const std::string& path, uint64_t bytes) {
   OwnedFd volume(openDirectory(path));
   if (!volume.valid()) return errno;
   btrfs_ioctl_qgroup_limit_args args = {};
-  args.qgroupid = 0;  // the group of the subvolume itself
+  uint64_t id = 0;
+  if (int error = subvolumeId(volume.get(), &id)) return error;
+  args.qgroupid = id;
+  OwnedFd parent(openDirectory(split(path).parent));
+  if (!parent.valid()) return errno;
   args.lim.flags = BTRFS_QGROUP_LIMIT_MAX_RFER;
   args.lim.max_rfer = bytes == 0 ? UINT64_MAX : bytes;  // all bits set: the kernel takes the limit away
-  return ioctl(volume.get(), BTRFS_IOC_QGROUP_LIMIT, &args) == 0 ? 0 : errno;
+  return ioctl(parent.get(), BTRFS_IOC_QGROUP_LIMIT, &args) == 0 ? 0 : errno;
 }
 
 // Lets the file system use all of a device that has grown.

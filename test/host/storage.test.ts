@@ -245,6 +245,15 @@ describe('pools on this host', { skip }, () => {
     // EDQUOT is 122; Node has no name for it.
     await assert.rejects(write(small, 40), { errno: -122 });
     assert.equal(await write(free, 40), 40 * MIB);
+    // Full to the last block: what sets another limit must not need room in it.
+    assert.throws(
+      () => {
+        for (let at = 0; ; at++) writeFileSync(join(small, `rootfs/${at}`), 'x'.repeat(4096), { flush: at % 16 === 0 });
+      },
+      { errno: -122 },
+    );
+    await root.storage.setVolumeSize('limit', { type: 'container', name: 'small' }, 32 * MIB, signal);
+    await assert.rejects(write(small, 40), { errno: -122 });
     await root.storage.setVolumeSize('limit', { type: 'container', name: 'small' }, undefined, signal);
     assert.equal(await write(small, 40), 40 * MIB);
   });
