@@ -40,7 +40,8 @@ function withoutEchoes(errors: readonly ErrorObject[]): readonly ErrorObject[] {
 function validatorOf(kind: KindName): ValidateFunction {
   let validate = validators.get(kind);
   if (validate === undefined) {
-    ajv ??= new Ajv2020({ allErrors: true, verbose: true, strict: false, ownProperties: true });
+    // Our own schemas are checked by a test: here that would take as long as compiling them, before the first document.
+    ajv ??= new Ajv2020({ allErrors: true, verbose: true, strict: false, ownProperties: true, validateSchema: false });
     validate = ajv.compile(schemaOfDocument(kind));
     validators.set(kind, validate);
   }

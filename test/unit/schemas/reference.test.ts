@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { generatedReference } from '../../../scripts/docs.ts';
 import { editorSchema, editorSchemaOf } from '../../../src/schemas/editor-schema.ts';
-import { ALL_KINDS } from '../../../src/schemas/kinds/table.ts';
+import { ALL_KINDS, schemaOfDocument } from '../../../src/schemas/kinds/table.ts';
 import { parse } from './manifests.ts';
 
 const REFERENCE = join(import.meta.dirname, '../../../docs/reference');
@@ -22,6 +22,11 @@ test('every example of the reference is a valid manifest', () => {
       assert.deepEqual(parse(example!).problems, [], path);
     }
   }
+});
+
+test('the schemas of all kinds are JSON Schema', () => {
+  const ajv = new Ajv2020({ strict: false });
+  for (const kind of ALL_KINDS) assert.ok(ajv.validateSchema(schemaOfDocument(kind)), `${kind}: ${JSON.stringify(ajv.errors)}`);
 });
 
 test('the editor schemas are JSON Schema and take what validate takes', () => {
