@@ -7,6 +7,8 @@ const EXIT_FAILED = 1;
 const EXIT_USAGE = 64;
 /** EX_CONFIG (sysexits.h): systemd must not restart what cannot work, such as a ledger of a newer version. */
 const EXIT_CONFIG = 78;
+/** The longest there is (setTimeout(), Node). */
+const LONG_MS = 2 ** 31 - 1;
 
 async function main(argv: readonly string[]): Promise<number> {
   const options = parseDaemonOptions(argv);
@@ -20,9 +22,6 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   return runDaemon(options);
 }
-
-/** The longest there is (setTimeout(), Node). */
-const LONG_MS = 2 ** 31 - 1;
 
 async function runDaemon(options: DaemonOptions): Promise<number> {
   // Pidfds and many timers do not hold the event loop. Where a start or an end waits for nothing but them (a monitor that does not say

@@ -176,8 +176,11 @@ void readRoutes(NetlinkSocket &socket, int family, std::vector<std::string> &rou
   routes.insert(routes.end(), seen.begin(), seen.end());
 }
 
+/** What cannot be one is not there: a name that is no UTF-8 grows when it is told to JavaScript, and comes back as such. */
+bool canBeName(const std::string &name) { return !name.empty() && name.size() < IFNAMSIZ; }
+
 std::string linkName(const std::string &name) {
-  if (name.empty() || name.size() >= IFNAMSIZ) throw NetlinkError(EINVAL, "a link's name has 1 to 15 characters");
+  if (!canBeName(name)) throw NetlinkError(EINVAL, "a link's name has 1 to 15 characters");
   return name;
 }
 
@@ -303,6 +306,7 @@ std::vector<Link> readSomeLinks(const std::vector<std::string> &names) {
   NetlinkSocket socket(NetlinkSocket::Strict);
   std::vector<Link> links;
   for (const std::string &name : names) {
+    if (!canBeName(name)) continue;
     try {
       links.push_back(readLink(socket, name));
     } catch (const NetlinkError &error) {
@@ -315,6 +319,7 @@ std::vector<Link> readSomeLinks(const std::vector<std::string> &names) {
 std::vector<std::string> presentLinks(const std::vector<std::string> &names) {
   std::vector<std::string> present;
   for (const std::string &name : names) {
+    if (!canBeName(name)) continue;
     if (if_nametoindex(linkName(name).c_str()) != 0) present.push_back(name);
     // Any other failure says nothing about the link.
     else if (errno != ENODEV) throw NetlinkError(errno, "the link \"" + name + "\" cannot be looked for");

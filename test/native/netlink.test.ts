@@ -96,6 +96,21 @@ describe('rtnetlink', { skip }, () => {
     assert.equal(await ipLink(bridge), undefined);
   });
 
+  test('a link whose name is no UTF-8 is in the way of no reading', async (t) => {
+    const netlink = rawNetlink();
+    // Nine bytes, of which JavaScript makes more than a link's name can have.
+    const raw = "$(printf 'nlt\\377\\377\\377\\377\\377\\377')";
+    await mustRun(['sh', '-c', `ip link add "${raw}" type veth peer name ${linkName(t)}`]);
+    const { links } = await netlink.netlinkRead();
+    const { name } = links.find((link) => link.name.startsWith('nlt\uFFFD'))!;
+    const some = await netlink.netlinkReadSome([name, 'lo']);
+    assert.deepEqual(
+      some.map((link) => link.name),
+      ['lo'],
+    );
+    assert.deepEqual(await netlink.netlinkPresent([name, 'lo']), ['lo']);
+  });
+
   test('gives the kernel’s errno for what it refuses', async (t) => {
     const netlink = rawNetlink();
     const bridge = linkName(t);
