@@ -1,4 +1,5 @@
 // Runs: the changes of planned objects, written ahead in the ledger, then carried out in the background. One run per object at a time.
+import { causeText } from '../core/cause.ts';
 import type { Clock } from '../core/clock.ts';
 import { type AppError, errorText } from '../core/errors.ts';
 import type { EventSink } from '../core/events.ts';
@@ -183,6 +184,8 @@ export class Runs {
     const { verdict, summary, fields } = describe(plan, step);
     const now = this.#o.clock.now();
     this.#close(intent, outcome.is === 'failed' ? outcome.error.code : outcome.is);
+    const causes = tracked.trace.acted?.causes.map(causeText);
+    this.#o.log.debug({ object: tracked.key, change: step.change.do, causes }, `${summary}: ${outcome.is}`);
     const touchesPower = verdict !== 'live' && verdict !== 'repair';
     if (outcome.is === 'done') {
       if (purges(step.change)) this.#o.purged(step.change.purged);

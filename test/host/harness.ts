@@ -41,6 +41,9 @@ const BASE = '/var/tmp';
 const ROOT_NAME = /^lockstep-test-(\d+)-([a-z][a-z0-9]{1,3})$/;
 const BIN = join(import.meta.dirname, '../../bin');
 
+/** Lines. */
+const LAST_WORDS = 200;
+
 export interface HostOptions {
   /** Files of the source directory, by relative path. */
   readonly manifests?: Readonly<Record<string, string>>;
@@ -60,7 +63,10 @@ export async function startHost(t: TestContext, options: HostOptions = {}): Prom
   await removeLeftovers(t);
   const host = new TestHost(options);
   // Also when the test forgets to dispose of it, or runs into its time limit.
-  t.after(() => host[Symbol.asyncDispose]());
+  t.after(async () => {
+    await host[Symbol.asyncDispose]();
+    if (!t.passed) t.diagnostic(host.lastWords);
+  });
   for (const [file, text] of Object.entries(options.manifests ?? {})) host.write(file, text);
   if (options.start !== false) await host.start();
   return host;
@@ -81,6 +87,8 @@ export class TestHost {
   readonly #logFile: string;
   #daemon: ChildProcess | undefined;
   #disposed: Promise<void> | undefined;
+  /** The end of the daemon's log: for a test that fails where nobody can look afterwards. */
+  lastWords = '';
 
   constructor(options: HostOptions) {
     this.#options = options;
@@ -264,6 +272,7 @@ export class TestHost {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#disposed === undefined) this.lastWords = this.log.split('\n').slice(-LAST_WORDS).join('\n');
     this.#disposed ??= removeTraces(this.scope);
     await this.#disposed;
   }

@@ -4,7 +4,6 @@ import assert from 'node:assert/strict';
 import {
   appendFileSync,
   chmodSync,
-  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -100,9 +99,8 @@ describe('trouble on the host', { skip: needsRoot }, () => {
       const pool = host.paths.pool('fast');
       const data = join(pool, 'containers/still/rootfs/root/data');
       writeFileSync(data, 'precious\n');
-      // Lazily, because a running instance holds it.
+      // Lazily, because a running instance holds it. It is back within milliseconds: maybe before anybody could see that it was missing.
       await mustRun(['umount', '--lazy', pool]);
-      assert.equal(existsSync(data), false);
       await host.sync();
       await host.eventually('it is mounted again', () => isMounted(pool));
       assert.equal(readFileSync(data, 'utf8'), 'precious\n');
