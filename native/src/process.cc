@@ -56,6 +56,15 @@ class Process : public Napi::ObjectWrap<Process> {
     if (fd_ < 0) throw toError(env, Failure("HANDLE_CLOSED", "The process handle is closed."));
   }
 
+  /**
+   * Only what the kernel says itself: a poll(2) that fails says nothing of the process. With a timeout of 0 it still fails with EINTR when a
+   * signal is pending, and the end of any child is one (SIGCHLD). A container that is taken for ended is ended.
+   */
+  bool hasEnded() const {
+    struct pollfd one = {fd_, POLLIN, 0};
+    return poll(&one, 1, 0) == 1 && (one.revents & POLLIN) != 0;
+  }
+
   /** onExit(listener): called once, also when it has ended already. Does not keep the event loop alive. */
   void OnExit(const Napi::CallbackInfo& info) {
     Napi::Env env = info.Env();
@@ -72,7 +81,10 @@ class Process : public Napi::ObjectWrap<Process> {
     listener_ = Napi::Persistent(info[0].As<Napi::Function>());
     poll->data = this;
     poll_ = poll;
-    uv_poll_start(poll, UV_READABLE, [](uv_poll_t* poll, int, int) { static_cast<Process*>(poll->data)->exited(); });
+    uv_poll_start(poll, UV_READABLE, [](uv_poll_t* poll, int, int) {
+      auto* process = static_cast<Process*>(poll->data);
+      if (process->hasEnded()) process->exited();
+    });
     uv_unref(reinterpret_cast<uv_handle_t*>(poll));
     Ref();
   }
@@ -111,8 +123,7 @@ class Process : public Napi::ObjectWrap<Process> {
   /** Not yet a zombie. */
   Napi::Value Alive(const Napi::CallbackInfo& info) {
     need(info.Env());
-    struct pollfd one = {fd_, POLLIN, 0};
-    return Napi::Boolean::New(info.Env(), poll(&one, 1, 0) == 0);
+    return Napi::Boolean::New(info.Env(), !hasEnded());
   }
 
   /** The wait status after its parent has reaped it, where the kernel tells; else undefined. */

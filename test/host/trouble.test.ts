@@ -1,24 +1,15 @@
 // What others do behind the daemon's back, and a host that lacks something: a clear error on the object it concerns, everything else goes
 // on, and it is well again once the cause is gone. Data is never formatted or deleted because of it.
 import assert from 'node:assert/strict';
-import {
-  appendFileSync,
-  chmodSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { spawn } from 'node:child_process';
+import { appendFileSync, chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { mustRun, run } from '../../src/host/run/run.ts';
 import { nftTable } from '../../src/core/names.ts';
 import { findInit, guest, guestCode, initPid, page, procFile } from './guest.ts';
 import { needsRoot, slowness, startHost, type TestHost } from './harness.ts';
-import { foundation, instance, subnetOf } from './manifests.ts';
+import { foundation, instance, instances, subnetOf } from './manifests.ts';
 
 const TIMEOUT = 180_000 * slowness;
 const [LOCKSTEPD, LOCKSTEP] = ['lockstepd', 'lockstep'].map((name) => join(import.meta.dirname, '../../bin', name)) as [string, string];
@@ -116,6 +107,25 @@ describe('trouble on the host', { skip: needsRoot }, () => {
     assert.equal(findInit(host, 'web'), init, 'all that without touching who runs');
     const { objects } = await host.status();
     assert.equal(objects.filter((object) => object.ref.kind === 'Instance').length, 3);
+  });
+
+  // Children of the daemon end all the time, and each end is a signal that can come while it looks at something.
+  test('no signal makes it take what runs for ended', { timeout: TIMEOUT }, async (t) => {
+    await using host = await startHost(t, { start: false });
+    host.write('a.yaml', foundation(host.prefix) + instances(3));
+    await host.start();
+    await host.waitReady();
+    const inits = (): (number | undefined)[] => ['c0', 'c1', 'c2'].map((name) => findInit(host, name));
+    const before = [...inits(), dnsmasqPid(host)];
+    assert.ok(!before.includes(undefined));
+    const storm = spawn('sh', ['-c', `while kill -CHLD ${host.daemonPid}; do :; done`], { stdio: 'ignore' });
+    try {
+      for (let i = 0; i < 50; i++) await host.sync();
+    } finally {
+      storm.kill();
+    }
+    await host.waitReady();
+    assert.deepEqual([...inits(), dnsmasqPid(host)], before);
   });
 
   test('an instance that fills its disk, or the pool, harms no other', { timeout: TIMEOUT }, async (t) => {

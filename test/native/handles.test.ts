@@ -1,6 +1,6 @@
 // The addon's own calls: container handles, processes, files, sockets, threads. Through the raw binding, as only src/host/lxc uses it.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import {
   chmodSync,
   closeSync,
@@ -17,7 +17,9 @@ import { createServer, connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { loadNative, type NativeError } from '../../src/host/lxc/binding.ts';
+import { openProcess } from '../../src/host/lxc/open-process.ts';
 import { peerCredentials } from '../../src/host/lxc/peer.ts';
+import { readOfProcess } from '../../src/host/run/spawn-detached.ts';
 import { makeTestHost, nativeProblem, type TestHost } from './busybox-container.ts';
 
 const signal = AbortSignal.timeout(120_000);
@@ -163,6 +165,43 @@ describe('the addon', { skip: nativeProblem() ?? false, timeout: 120_000 }, () =
     watched.close();
     assert.throws(() => watched.signal(15), { code: 'HANDLE_CLOSED' });
     assert.throws(() => new native.Process({ pid: 2 ** 22 + 1 }), { code: /ESRCH|EINVAL/ });
+  });
+
+  // Seen on a real host: the daemon's own children end, SIGCHLD is pending while poll(2) is asked, and a running container was ended.
+  test('a process lives however many signals come while it is asked', async () => {
+    const child = spawn('sleep', ['60'], { stdio: 'ignore' });
+    const watched = new native.Process({ pid: child.pid ?? 0 });
+    let exits = 0;
+    watched.onExit(() => exits++);
+    const storm = spawn('sh', ['-c', `while kill -CHLD ${process.pid}; do :; done`], { stdio: 'ignore' });
+    let wrong = 0;
+    for (const end = performance.now() + 2000; performance.now() < end; await new Promise(setImmediate)) {
+      for (let i = 0; i < 1000; i++) if (!watched.alive()) wrong++;
+    }
+    storm.kill();
+    watched.close();
+    child.kill();
+    assert.deepEqual({ wrong, exits }, { wrong: 0, exits: 0 });
+  });
+
+  test('a process is not gone because there is no descriptor left to watch it', () => {
+    assert.equal(openProcess(2 ** 22 + 1), undefined);
+    openProcess(process.pid)?.close();
+    const [, soft = ''] = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
+    const limit = (files: string): void => void execFileSync('prlimit', ['--pid', String(process.pid), `--nofile=${files}:`]);
+    limit(String(Math.max(...readdirSync('/proc/self/fd').map(Number)) + 100));
+    const taken: number[] = [];
+    try {
+      assert.throws(() => {
+        for (;;) taken.push(openSync('/dev/null', 'r'));
+      });
+      assert.throws(() => openProcess(process.pid), { code: 'HOST_UNREADABLE' });
+      assert.throws(() => readOfProcess(process.pid, 'stat'), { code: 'EMFILE' });
+    } finally {
+      for (const fd of taken) closeSync(fd);
+      limit(soft);
+    }
+    assert.equal(readOfProcess(2 ** 22 + 1, 'stat'), undefined);
   });
 
   test('a lock is held by one descriptor until it is closed', () => {

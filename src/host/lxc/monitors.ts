@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadNative, type NativeProcess } from './binding.ts';
 import { commandSocket } from './monitor-sockets.ts';
+import { openProcess } from './open-process.ts';
 
 export interface Monitored {
   readonly name: string;
@@ -107,13 +108,8 @@ export class Monitors {
   }
 
   #watch(name: string, monitorPid: number): Entry | undefined {
-    const native = loadNative();
-    let monitor: NativeProcess;
-    try {
-      monitor = new native.Process({ pid: monitorPid });
-    } catch {
-      return undefined; // Ended in between.
-    }
+    const monitor = openProcess(monitorPid);
+    if (monitor === undefined) return undefined; // Ended in between.
     const { promise: ended, resolve } = Promise.withResolvers<void>();
     const entry: Entry = {
       name,
@@ -163,12 +159,13 @@ export class Monitors {
 
   /** Watches init. False when it is not, or no longer, this monitor's. */
   #attach(entry: Entry, initPid: number): boolean {
-    let init: NativeProcess;
+    let init: NativeProcess | undefined;
     try {
-      init = new (loadNative().Process)({ pid: initPid });
+      init = openProcess(initPid);
     } catch {
-      return false;
+      // Not now: it is asked again.
     }
+    if (init === undefined) return false;
     // The pidfd is open; if the pid now is the monitor's child, it was it all the time (a reused pid would have another parent).
     if (parentOf(initPid) !== entry.monitorPid || !init.alive() || entry.gone) {
       init.close();

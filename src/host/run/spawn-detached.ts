@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, constants, openSync, readFileSync } from 'node:fs';
 import { constants as os } from 'node:os';
-import { AppError } from '../../core/errors.ts';
+import { AppError, isErrno } from '../../core/errors.ts';
 import { MINIMAL_ENVIRONMENT, startError } from './run.ts';
 
 export interface DetachedOptions {
@@ -63,15 +63,21 @@ function start(program: string, argv: readonly string[], output: number, options
 
 /** When process `pid` was started, in clock ticks since boot; undefined when there is none (a zombie counts as none). */
 export function readStartTicks(pid: number): number | undefined {
-  let stat: string;
-  try {
-    stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  } catch {
-    return undefined;
-  }
+  const stat = readOfProcess(pid, 'stat');
+  if (stat === undefined) return undefined;
   // The command name, field 2, may hold spaces and parentheses: fields are counted after the last ")". proc(5).
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   if (fields[0] === 'Z' || fields[0] === 'X') return undefined;
   const ticks = Number(fields[19]);
   return Number.isFinite(ticks) ? ticks : undefined;
+}
+
+/** A file below /proc/PID; undefined when there is no such process. That it cannot be read (no descriptor left) says nothing of the process. */
+export function readOfProcess(pid: number, file: string): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+  } catch (error) {
+    if (isErrno(error, 'ENOENT') || isErrno(error, 'ESRCH')) return undefined;
+    throw error;
+  }
 }

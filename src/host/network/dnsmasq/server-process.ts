@@ -2,8 +2,9 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../../../core/errors.ts';
-import { loadNative, type NativeProcess } from '../../lxc/binding.ts';
-import { readStartTicks } from '../../run/spawn-detached.ts';
+import type { NativeProcess } from '../../lxc/binding.ts';
+import { openProcess } from '../../lxc/open-process.ts';
+import { readOfProcess, readStartTicks } from '../../run/spawn-detached.ts';
 
 const SIGHUP = 1;
 const SIGKILL = 9;
@@ -17,21 +18,18 @@ export async function findServer(
   startTicks: number | undefined,
   onExit: () => void,
 ): Promise<ServerProcess | undefined> {
-  let handle: NativeProcess;
+  const handle = openProcess(pid);
+  if (handle === undefined) return undefined;
+  let server: ServerProcess | undefined;
   try {
-    handle = new (loadNative().Process)({ pid });
-  } catch {
-    return undefined;
+    // Read after the pidfd was opened: if that process had ended, its pid may be another's, and these would say so.
+    const ticks = readOfProcess(pid, 'cmdline') === `${argv.join('\0')}\0` ? readStartTicks(pid) : undefined;
+    const isOurs = ticks !== undefined && (startTicks === undefined || ticks === startTicks);
+    if (isOurs && handle.alive()) server = new ServerProcess(handle, pid, ticks, onExit);
+  } finally {
+    if (server === undefined) handle.close();
   }
-  // Read after the pidfd was opened: if that process had ended, its pid may be another's, and these would say so.
-  const ticks = readStartTicks(pid);
-  const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-  const isOurs = ticks !== undefined && (startTicks === undefined || ticks === startTicks) && commandLine === `${argv.join('\0')}\0`;
-  if (!isOurs || !handle.alive()) {
-    handle.close();
-    return undefined;
-  }
-  return new ServerProcess(handle, pid, ticks, onExit);
+  return server;
 }
 
 /** Ends every process with exactly one of these command lines. They name files of one state directory, so nobody else's is hit. */
