@@ -134,7 +134,10 @@ spec:
   }
 
   async plan(): Promise<ReturnType<typeof instanceKind.diff>> {
-    const seen = await this.observe();
+    return this.planFrom(await this.observe());
+  }
+
+  planFrom(seen: Observed<InstanceActual>): ReturnType<typeof instanceKind.diff> {
     if (seen.is === 'unknown') throw seen.because;
     if (this.desired !== undefined) {
       for (const { what, value } of instanceKind.allocate(this.desired, this.recorded, this.facts)) this.allocations.set(what, value);
@@ -147,9 +150,15 @@ spec:
     const done: string[] = [];
     const until = Date.now() + 45_000;
     while (Date.now() < until) {
-      const steps = await this.plan();
-      if (steps.length === 0) return done;
       const { waiting } = this;
+      const seen = await this.observe();
+      // What goes down can be half gone: its control groups are removed one after the other.
+      if (waiting !== undefined && seen.is === 'unknown') {
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        continue;
+      }
+      const steps = this.planFrom(seen);
+      if (steps.length === 0) return done;
       if (waiting !== undefined && steps[0]?.change.do === waiting.change && Date.now() < waiting.sinceMs + waiting.deadlineMs) {
         await new Promise((resolve) => setTimeout(resolve, 50));
         continue;
