@@ -304,7 +304,7 @@ async function takenElsewhere(
 ): Promise<(scope: string) => ReadonlySet<string>> {
   const subnets = keys.some((key) => key.startsWith('Network/')) ? await hostSubnets(view) : NOTHING;
   let ranges: ReadonlySet<string> | undefined;
-  return (scope) => (scope === 'idrange' ? (ranges ??= claims.takenByOthers()) : scope === 'subnet4' ? subnets : NOTHING);
+  return (scope) => (scope === 'idrange' ? (ranges ??= claims.taken()) : scope === 'subnet4' ? subnets : NOTHING);
 }
 
 async function hostSubnets(view: CachedHostView): Promise<ReadonlySet<string>> {

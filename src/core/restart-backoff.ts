@@ -8,7 +8,8 @@ const BACKOFF_S = [0, 1, 2, 4, 8, 16, 32, 60];
 /** When it may be started (epoch ms), by when it ended before, oldest first; undefined: at once. */
 export function restartNotBefore(ends: readonly number[], now: number): number | undefined {
   const last = ends.at(-1);
-  if (last === undefined) return undefined;
+  // The clock was set back since: how long it was is not known.
+  if (last === undefined || last > now) return undefined;
   const recent = ends.filter((at) => last - at < WINDOW_MS).length;
   const notBefore = last + BACKOFF_S[Math.min(recent, BACKOFF_S.length) - 1]! * 1000;
   return notBefore > now ? notBefore : undefined;

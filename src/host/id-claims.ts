@@ -39,13 +39,9 @@ export class IdClaims {
       .flatMap((name) => this.#read(Number(name)) ?? []);
   }
 
-  /** First ids, as decimal text, of the ranges that other daemons hold. */
-  takenByOthers(): ReadonlySet<string> {
-    return new Set(
-      this.list()
-        .filter((claim) => claim.stateDir !== this.#stateDir)
-        .map((claim) => String(claim.first)),
-    );
+  /** First ids, as decimal text, of the ranges that anybody holds: one of our own that no ledger row tells of is taken all the same. */
+  taken(): ReadonlySet<string> {
+    return new Set(this.list().map((claim) => String(claim.first)));
   }
 
   /** Holding it already is fine. Throws CONFLICT when another object or daemon holds it. */

@@ -147,6 +147,11 @@ export interface Tombstone {
   readonly expiresAt: number;
 }
 
+/** What is being brought back does not, nor what may not be buried yet. */
+export function mayEnd({ why }: Pick<Tombstone, 'why'>): boolean {
+  return why !== 'returning' && why !== 'replacing';
+}
+
 /** Other documents, for `resolve`. */
 export interface Lookup {
   document(ref: ResourceRef): ManifestDocument | undefined;

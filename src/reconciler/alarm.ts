@@ -1,6 +1,9 @@
 // One timer for everything that is due some time; none at all when nothing is, so that an idle daemon sleeps.
 import type { Clock } from '../core/clock.ts';
 
+/** Timers count neither what a clock was set by nor what a host has slept, and hold 24 days at most: the clock is asked again. */
+const LONGEST_MS = 60_000;
+
 export class Alarm<Key> {
   readonly #clock: Clock;
   readonly #due: (keys: readonly Key[]) => void;
@@ -35,7 +38,7 @@ export class Alarm<Key> {
     if (this.#closed || (this.#timer !== undefined && at >= this.#timerAt)) return;
     clearTimeout(this.#timer);
     this.#timerAt = at;
-    this.#timer = setTimeout(() => this.#ring(), Math.max(0, at - this.#clock.now() + 1));
+    this.#timer = setTimeout(() => this.#ring(), Math.min(LONGEST_MS, Math.max(0, at - this.#clock.now() + 1)));
   }
 
   #ring(): void {

@@ -50,9 +50,14 @@ export class Deletions {
     const waits = new Map<RefKey, DeleteWait>();
     const bySource = Map.groupBy(tracker.undeclared, (tracked) => tracked.row.source);
     const unsure = this.#asked(LEDGER_CONFIRMATION)?.confirmedAt === null;
-    for (const { source } of this.#ledger.confirmations.all()) {
+    for (const row of this.#ledger.confirmations.all()) {
+      if (row.source === LEDGER_CONFIRMATION) continue;
       // Used up: whoever declares these objects again and removes them later is asked again.
-      if (!bySource.has(source) && source !== LEDGER_CONFIRMATION) this.#ledger.confirmations.remove(source);
+      const left = new Set(bySource.get(row.source)?.map(({ key }) => key));
+      if (left.size === 0) this.#ledger.confirmations.remove(row.source);
+      if (left.size === 0 || row.confirmedAt === null) continue;
+      const objects = row.objects.filter((key) => left.has(key));
+      if (objects.length < row.objects.length) this.#ledger.confirmations.put({ ...row, objects });
     }
     for (const [source, undeclared] of bySource) {
       if (unsure) {

@@ -32,8 +32,8 @@ export interface RunHooks {
   /** The steps were planned from a look at this time (monotonic ms). */
   readonly observedAt: number;
   progress(text: string, fraction?: number): void;
-  /** This step is about to be carried out. */
-  begins(index: number): void;
+  /** This step is about to be carried out. False: it makes no sense any more. */
+  begins(index: number): boolean;
   ended(index: number, outcome: StepOutcome): void;
 }
 
@@ -89,7 +89,7 @@ export class Executor {
           observedAt = this.#options.clock.monotonic();
           if (!plan.kind.holds(change, now)) return { is: 'dropped' };
         }
-        hooks.begins(index);
+        if (!hooks.begins(index)) return { is: 'dropped' };
         hooks.progress(summary);
         return this.#apply(plan, change, hooks);
       });

@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import type { RefKey } from '../core/ref.ts';
 import type { Ledger, TombstoneRow } from '../state/ledger.ts';
 import type { BaseFacts } from './plan.ts';
+import { tombstonesOf } from './recording.ts';
 
 export interface FactsOptions {
   readonly ledger: Ledger;
@@ -20,7 +21,7 @@ export async function readFacts({ ledger, clock, facts, takenElsewhere }: FactsO
   return {
     ...facts,
     now: clock.now(),
-    tombstones: (pool) => (tombstones ??= Map.groupBy(ledger.tombstones.all(), (row) => row.pool)).get(pool) ?? [],
+    tombstones: (pool) => (tombstones ??= Map.groupBy(tombstonesOf(ledger), (row) => row.pool)).get(pool) ?? [],
     taken: (scope) => {
       let values = scopes.get(scope);
       if (values === undefined) {

@@ -8,7 +8,7 @@ const REPAIRS = 3;
 
 /** Until when the field is left alone (epoch ms); undefined: it is repaired. `repairs`: oldest first. `held`: of a fight known before. */
 export function fightUntil(repairs: readonly number[], held: number | undefined, now: number): number | undefined {
-  if (held !== undefined && held > now) return held;
+  if (held !== undefined && held > now && held - now <= FIGHT_WINDOW_MS) return held;
   // A clock that was set back must not make a fight of what is still to come.
   const recent = repairs.filter((at) => at <= now && now - at < FIGHT_WINDOW_MS);
   return recent.length < REPAIRS ? undefined : recent.at(-1)! + FIGHT_WINDOW_MS;

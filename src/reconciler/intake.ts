@@ -74,7 +74,8 @@ export class Intake {
     const now = this.#o.clock.now();
     for (const tracked of tracker.objects.values()) {
       const unresolved = wanted.unresolved.get(tracked.key);
-      const undeclared = tracked.desired !== undefined && !wanted.objects.has(tracked.key);
+      const declaredBefore = tracked.desired !== undefined || (tracked.unresolved !== undefined && unresolved === undefined);
+      const undeclared = declaredBefore && !wanted.objects.has(tracked.key);
       if (unresolved !== tracked.unresolved || undeclared) tracker.declare(tracked, undeclared ? undefined : tracked.desired, unresolved);
       if (unresolved !== undefined) {
         tracked.condemned = false;

@@ -9,7 +9,7 @@
 //
 // One run per object at a time. Failures back off per object. What waits is woken by an event or by one shared timer.
 import type { Cause } from '../core/cause.ts';
-import { errorText } from '../core/errors.ts';
+import { errorText, toAppError } from '../core/errors.ts';
 import type { EventSink } from '../core/events.ts';
 import type { Log } from '../core/log.ts';
 import type { KindName, RefKey } from '../core/ref.ts';
@@ -305,7 +305,7 @@ export class Reconciler {
     this.#roundTimer = setTimeout(
       () => {
         this.#roundTimer = undefined;
-        this.#runRound().catch((error: unknown) => this.#roundFailed(error));
+        this.#runRound().catch(() => {});
       },
       Math.min(LONGEST_DEBOUNCE_MS, Math.max(DEBOUNCE_MS, this.#lastRoundMs)),
     );
@@ -321,6 +321,10 @@ export class Reconciler {
     try {
       await this.#round;
       failed = false;
+    } catch (error) {
+      // Whoever asked for the round: what it had taken waits for the next one.
+      this.#roundFailed(error);
+      throw error;
     } finally {
       this.#lastRoundMs = this.#o.clock.monotonic() - began;
       this.#round = undefined;
@@ -426,16 +430,34 @@ export class Reconciler {
         ? []
         : [{ tracked, plan: held }];
     });
-    for (const { plan: planned } of ready) {
-      for (const { what, value } of planned.allocations) await this.#o.allocated?.(what, value, planned.recorded.uid);
+    const claimed: typeof ready = [];
+    for (const one of ready) {
+      try {
+        for (const { what, value } of one.plan.allocations) await this.#o.allocated?.(what, value, one.plan.recorded.uid);
+        claimed.push(one);
+      } catch (error) {
+        // Somebody else was faster, or the claim cannot be written: the others go on.
+        this.#unclaim(one.plan);
+        this.#settlement.refused(one.tracked, toAppError(error));
+      }
     }
-    this.#runs.launch(ready, observedAt);
+    try {
+      this.#runs.launch(claimed, observedAt);
+    } catch (error) {
+      // Nothing of it is written down: it is planned anew, and may get something else then.
+      for (const one of claimed) this.#unclaim(one.plan);
+      throw error;
+    }
+  }
+
+  #unclaim({ allocations, recorded }: ObjectPlan): void {
+    this.#settlement.giveBack(recorded.uid, new Map(allocations.map(({ what, value }) => [what, value])));
   }
 
   #scheduleResync(): void {
     const delay = (this.#o.resyncMs ?? RESYNC_MS) * (0.9 + 0.2 * this.#random());
     this.#resync = setTimeout(() => {
-      this.sync(undefined, { event: 'Resync' }).catch((error: unknown) => this.#roundFailed(error));
+      this.sync(undefined, { event: 'Resync' }).catch(() => {});
       this.#scheduleResync();
     }, delay);
     this.#resync.unref();

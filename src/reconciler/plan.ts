@@ -6,7 +6,7 @@
 //     gates     needs of the object; dependants before a delete; restart back-off; turns of a roll-out (rollout.ts)
 //
 // `plan`, dry run, drift report and preview are this same call; execute.ts carries out what it returns.
-import { AppError } from '../core/errors.ts';
+import { type AppError, toAppError } from '../core/errors.ts';
 import type { HoldRule } from '../core/reasons.ts';
 import { type RefKey, type ResourceRef, refKey, refText } from '../core/ref.ts';
 import { finish, type Sliced } from '../core/slices.ts';
@@ -168,8 +168,7 @@ function planObject(key: RefKey, input: PlanInput, facts: Facts, all: ByKey<Reco
     return planSeen(base, seen, input, facts);
   } catch (error) {
     // No plan can be made for this one (no free ids; what is taken cannot be read): the others go on.
-    if (error instanceof AppError) return { ...base, unknown: error };
-    throw error;
+    return { ...base, unknown: toAppError(error) };
   }
 }
 
@@ -230,7 +229,12 @@ function gate(
   input: PlanInput,
 ): Pick<ObjectPlan, 'steps' | 'held' | 'waitsFor' | 'heldBy' | 'asks' | 'againAt'> {
   const { now } = input.facts;
-  if (waiting !== undefined && waiting.change === steps[0]?.change.do && now < waiting.sinceMs + waiting.deadlineMs) {
+  if (
+    waiting !== undefined &&
+    waiting.change === steps[0]?.change.do &&
+    now >= waiting.sinceMs &&
+    now < waiting.sinceMs + waiting.deadlineMs
+  ) {
     return {
       steps: [],
       held: steps,

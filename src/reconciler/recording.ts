@@ -3,7 +3,7 @@ import { causeText } from '../core/cause.ts';
 import { canonicalJson } from '../core/hash.ts';
 import { type RefKey, refKey, type ResourceRef } from '../core/ref.ts';
 import type { Buries, Finds, Purges } from '../kinds/changes.ts';
-import type { FieldChange, PlannedStep, Recorded, Verdict } from '../kinds/kind.ts';
+import { type FieldChange, mayEnd, type PlannedStep, type Recorded, type Verdict } from '../kinds/kind.ts';
 import { documentJson } from '../schemas/parse.ts';
 import type { Ledger, ObjectRow, TombstoneRow } from '../state/ledger.ts';
 import type { DesiredObject } from './desired.ts';
@@ -252,6 +252,20 @@ export function forgetObject(ledger: Ledger, uid: string): void {
   // Its root was buried already, or its deletion would have gone into the same tombstone.
   becomeReplaced(ledger, uid);
   ledger.objects.remove(uid);
+}
+
+/** Until its object is gone, what it is deleted into may not be there yet, or may be what it is brought back from: it does not end. */
+export function tombstonesOf(ledger: Ledger): readonly TombstoneRow[] {
+  const isThere = ({ uid }: TombstoneRow): boolean => ledger.objects.byUid(uid) !== undefined;
+  return ledger.tombstones.all().map((row) => (row.why === 'deleted' && isThere(row) ? { ...row, why: 'replacing' } : row));
+}
+
+/** It is about to be removed, and cannot be brought back from here on. False: it is wanted again since that was planned. */
+export function condemnTombstone(ledger: Ledger, { pool, name }: Purges['purged'], now: number): boolean {
+  const row = tombstonesOf(ledger).find((one) => one.pool === pool && one.name === name);
+  if (row === undefined || !mayEnd(row)) return false;
+  if (row.expiresAt > now) ledger.transaction(() => ledger.tombstones.put({ ...row, expiresAt: now }));
+  return true;
 }
 
 /** A tombstone was removed for good: returns what is free again, which is nothing while its object or another one of it is there. */

@@ -52,7 +52,8 @@ export class Rollouts {
     const members = new Map<RefKey, Member>();
     for (const [key, touched] of this.#touched) {
       const tracked = this.#tracker.objects.get(key);
-      if (tracked === undefined) continue;
+      // Nobody waits for one that is not declared, or cannot be resolved: it is not being changed.
+      if (tracked?.desired === undefined) continue;
       // Of one that is declared differently by now it is not known whether it is Ready as such; it is still what it was when it was looked at.
       const looked = tracked.plan?.desired?.specHash === tracked.desired?.specHash;
       touched.told = looked ? stateOf(tracked, touched.at, now) : touched.state;
@@ -70,6 +71,7 @@ export class Rollouts {
     else this.#waiting.delete(key);
     // One that is back may have been settled before this one, in the same round: then nobody was there yet to be told.
     const again = plan.heldBy === 'WaitingForTurn' && this.#freed ? [key] : [];
+    if (plan.desired === undefined) return [...again, ...this.forget(key)];
     if (disruptionAt(plan) >= 0) this.#touched.set(key, { batch, at: now, state: 'down' });
     const touched = this.#touched.get(key);
     if (touched === undefined) return again;

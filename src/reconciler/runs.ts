@@ -10,7 +10,7 @@ import type { Observed, PlannedStep } from '../kinds/kind.ts';
 import type { Ledger } from '../state/ledger.ts';
 import type { Executor, StepOutcome } from './execute.ts';
 import { type AnyChange, describe, type ObjectPlan } from './plan.ts';
-import { type BurialTime, openRuns, recordReplacement, unsettledRow } from './recording.ts';
+import { type BurialTime, condemnTombstone, openRuns, recordReplacement, unsettledRow } from './recording.ts';
 import { changeEntry, type NewAuditEntry } from './audit-entries.ts';
 import { placeOf } from './locate.ts';
 import { retryDelayMs } from './retry.ts';
@@ -77,10 +77,11 @@ export class Runs {
     const opened = openRuns(
       this.#o.ledger,
       plans.map(({ tracked, plan }) => ({ plan, causes: tracked.trace.acted?.causes ?? [] })),
-      this.#closing.splice(0),
+      this.#closing,
       this.#burial(),
       rows,
     );
+    this.#closing.length = 0;
     this.#o.executor.boundary('ledger: after the intents');
     for (const [index, { tracked }] of unsettled.entries()) {
       tracked.row = rows[index]!;
@@ -88,6 +89,7 @@ export class Runs {
     }
     for (const [index, { tracked, plan }] of plans.entries()) {
       const { intents, tombstone } = opened[index]!;
+      tracked.recorded = { ...tracked.recorded, allocations: plan.recorded.allocations, firstLookSinceBoot: false };
       if (tombstone !== undefined) tracked.recorded = { ...tracked.recorded, tombstone };
       if (plan.steps.length > 0) this.#begin(tracked, plan, intents, observedAt);
     }
@@ -138,8 +140,11 @@ export class Runs {
       observe: () => this.#o.observe(tracked),
       progress,
       begins: (index) => {
+        const { change } = plan.steps[index]!;
+        if (purges(change) && !condemnTombstone(this.#o.ledger, change.purged, this.#o.clock.now())) return false;
         const { recorded } = tracked;
-        tracked.recorded = recordReplacement(this.#o.ledger, { plan, recorded }, plan.steps[index]!.change, this.#burial());
+        tracked.recorded = recordReplacement(this.#o.ledger, { plan, recorded }, change, this.#burial());
+        return true;
       },
       ended: (index, outcome) => this.#stepEnded(tracked, plan, index, intents[index]!, outcome),
     });

@@ -2,7 +2,7 @@
 // to look at next because of that.
 import type { Cause } from '../core/cause.ts';
 import type { Clock } from '../core/clock.ts';
-import { errorText } from '../core/errors.ts';
+import { type AppError, errorText } from '../core/errors.ts';
 import type { EventSink } from '../core/events.ts';
 import type { Log } from '../core/log.ts';
 import { type RefKey, refText } from '../core/ref.ts';
@@ -26,6 +26,8 @@ import type { Tracked, Tracker } from './tracker.ts';
 
 /** What could not be read is looked at again. */
 const UNREADABLE_RETRY_MS = 5000;
+/** It is planned anew, with something else where somebody else was faster. */
+const REFUSED_RETRY_MS = 1000;
 /** What an object's deletion has freed is looked at this long after it. */
 const FREED_MS = 1000;
 
@@ -70,10 +72,16 @@ export class Settlement {
         continue;
       }
       const wasReady = tracked.readiness?.ready === true;
+      if (planned.unknown?.code === 'INTERNAL' && tracked.plan?.unknown?.code !== 'INTERNAL') {
+        this.#o.log.error({ err: planned.unknown, object: tracked.key }, 'an object could not be planned');
+      }
       tracked.plan = this.#o.draining() ? heldForShutdown(planned) : holdBack(tracked, planned, now);
       tracked.trace = traceLook(tracked.trace, tracked.plan, { at: now, causes: causes.get(planned.key) ?? [] });
       if (!this.#o.draining()) noteDrift(tracked, planned, now, this.#o.events);
-      tracked.recorded = { ...planned.recorded, firstLookSinceBoot: false };
+      // What was allocated is its own once it is written down (Runs.launch); a look that saw nothing, or whose changes are not begun, was none.
+      const { allocations, firstLookSinceBoot: first } = tracked.recorded;
+      const again = first && (planned.unknown !== undefined || tracked.plan.steps.length > 0);
+      tracked.recorded = { ...planned.recorded, allocations, firstLookSinceBoot: again };
       tracked.readiness = planned.readiness;
       this.#o.consents.settle(tracked, planned, now);
       if (planned.readiness !== undefined) {
@@ -98,6 +106,15 @@ export class Settlement {
       const tracked = this.#o.tracker.objects.get(planned.key);
       if (tracked !== undefined) reportConditions(tracked, now, this.#o);
     }
+  }
+
+  /** What was allocated to it could not be claimed: nothing is begun for now. */
+  refused(tracked: Tracked, because: AppError): void {
+    const { clock, alarm } = this.#o;
+    if (tracked.plan !== undefined) tracked.plan = { ...tracked.plan, steps: [], allocations: [], unknown: because };
+    tracked.readiness = undefined;
+    alarm.set(tracked.key, clock.now() + REFUSED_RETRY_MS);
+    reportConditions(tracked, clock.now(), this.#o);
   }
 
   #recordApplied(converged: readonly { tracked: Tracked; planned: ObjectPlan; basis: string }[], whole: readonly Tracked[]): void {

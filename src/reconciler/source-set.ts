@@ -92,16 +92,22 @@ export class SourceSet {
     for (const entry of this.#entries) if (name === undefined || entry.source.name === name) entry.changed = true;
   }
 
+  /** Resolves when all are watched, but for those that take too long (a network file system that hangs). */
   async watch(changed: () => void): Promise<void> {
     this.#changed = changed;
-    await Promise.all(
-      this.#entries.map((entry) =>
-        entry.source.watch(() => {
-          entry.changed = true;
-          changed();
-        }),
-      ),
+    const watched = this.#entries.map((entry) =>
+      entry.source.watch(() => {
+        entry.changed = true;
+        changed();
+      }),
     );
+    const enough = new AbortController();
+    const late = this.#clock.sleep(this.#patienceMs, enough.signal).catch(() => {});
+    try {
+      await Promise.all(watched.map(async (one) => await Promise.race([one, late])));
+    } finally {
+      enough.abort();
+    }
   }
 
   /** Has sources that look at something far away look now (all, or this one). Never rejects; each is bounded in time. */
@@ -128,14 +134,16 @@ export class SourceSet {
     entry.changed = false;
     try {
       const before = entry.snapshot;
-      const snapshot = await this.#inTime(entry, entry.source.read(signal));
+      const read = await this.#inTime(entry, entry.source.read(signal));
+      // The clock may have been set back since: it would not settle before that time comes again.
+      const snapshot = { ...read, since: Math.min(read.since, this.#clock.now()) };
       const recovered = entry.failed;
       entry.failed = false;
       this.#note(entry, snapshot.outdated);
       if (snapshot.outdated === undefined) entry.lastRead = this.#clock.now();
       const different = recovered || before?.revision !== snapshot.revision || before.complete !== snapshot.complete;
       // `since` of an unchanged snapshot must not move, or it would never settle.
-      if (different) entry.snapshot = snapshot;
+      if (different || before.since > this.#clock.now()) entry.snapshot = snapshot;
       return different;
     } catch (error) {
       const wasFailed = entry.failed;

@@ -79,6 +79,8 @@ export interface EngineOptions {
   readonly lookMs?: number;
   readonly sourcePatienceMs?: number;
   readonly takenElsewhere?: () => Promise<(scope: string) => ReadonlySet<string>>;
+  readonly allocated?: (what: string, value: string, uid: string) => Promise<void>;
+  readonly released?: (what: string, value: string, uid: string) => Promise<void>;
 }
 
 export class Engine {
@@ -120,6 +122,8 @@ export class Engine {
       facts: (({ now: _now, taken: _taken, tombstones: _tombstones, ...rest }) => rest)(baseFacts({ bootId: options.bootId ?? 'boot-1' })),
       takenElsewhere: patiently(options.takenElsewhere ?? (async () => () => new Set())),
       ...(options.lookMs === undefined ? {} : { lookMs: options.lookMs }),
+      ...(options.allocated === undefined ? {} : { allocated: options.allocated }),
+      ...(options.released === undefined ? {} : { released: options.released }),
       fingerprint: (secret) => `fingerprint ${hashOf(secret).slice(0, 8)}`,
       random: () => 0,
       ...(options.metrics === undefined ? {} : { metrics: options.metrics }),

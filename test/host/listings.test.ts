@@ -1,7 +1,23 @@
 // Listings that are not complete are errors, never absence: directories that are not what they were, output that is cut.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +32,7 @@ import { readForwarding } from '../../src/host/network/forwarding.ts';
 import { createNetworkPort } from '../../src/host/network/network-port.ts';
 import { makeStateDir } from '../../src/host/state-dir.ts';
 import { ImageStore } from '../../src/host/images/image-store.ts';
+import { markerPath } from '../../src/host/storage/pool-marker.ts';
 import { createStoragePort, openStoragePort } from '../../src/host/storage/storage-port.ts';
 
 import { needsRoot } from './harness.ts';
@@ -128,6 +145,42 @@ test('pools are not gone because the state directory is empty now', async (t) =>
   renameSync(`${paths.stateDir}.away`, paths.stateDir);
   assert.deepEqual([...(await storage.listPools()).keys()], ['fast']);
   assert.deepEqual([...(await storage.presentPools(['other', 'fast']))], ['fast']);
+});
+
+test('one pool that is damaged, or whose file system hangs, is no reason to say nothing of the others', { skip: needsRoot }, async (t) => {
+  const paths = stateDir(t);
+  const storage = createStoragePort({ paths, prefix: 'tt', log: silentLog });
+  for (const name of ['fast', 'slow']) {
+    const path = paths.pool(name);
+    await storage.createPool({ name, driver: 'dir', path, source: { type: 'path', path } }, signal);
+  }
+  const marker = markerPath(paths.pool('slow'));
+  const text = readFileSync(marker);
+  const listed = async () => {
+    const [fast, slow] = await storage.listPools().then((pools) => [pools.get('fast'), pools.get('slow')]);
+    return [fast?.active, slow?.active, slow?.unreadable?.code];
+  };
+  writeFileSync(marker, '');
+  assert.deepEqual(await listed(), [true, undefined, 'POOL_FOREIGN']);
+  writeFileSync(paths.pool('slow') + '.json', 'no record');
+  assert.deepEqual((await listed()).slice(0, 2), [true, undefined]);
+  rmSync(marker);
+  // Whoever opens a FIFO waits for its writer, in the kernel: as on a network mount whose server is away.
+  execFileSync('mkfifo', [marker]);
+  writeFileSync(paths.pool('slow') + '.json', readFileSync(paths.pool('fast') + '.json', 'utf8').replaceAll('fast', 'slow'));
+  const many = await Promise.all(Array.from({ length: 8 }, listed));
+  for (const one of many) assert.deepEqual(one, [true, undefined, 'HOST_UNREADABLE']);
+  // The threads that all file access shares are not all taken.
+  await readFile(marker.replace('slow', 'fast'));
+  // It answers again.
+  for (let i = 0; i < 3 && (await listed())[2] !== undefined; i++) {
+    const writer = openSync(marker, constants.O_RDWR);
+    rmSync(marker);
+    writeFileSync(marker, text);
+    writeSync(writer, text);
+    closeSync(writer);
+  }
+  assert.deepEqual(await listed(), [true, true, undefined]);
 });
 
 test('volumes are not gone because a directory of the pool is', async (t) => {

@@ -168,7 +168,7 @@ describe('pools on this host', { skip }, () => {
     const later = root.restarted();
     const listed = (await later.listPools()).get('loop');
     assert.deepEqual([listed?.backing, listed?.ours, listed?.active], [true, true, false]);
-    assert.ok(listed !== undefined);
+    assert.ok(listed?.target !== undefined);
     await later.activatePool(listed.target, signal);
     await later.activatePool(listed.target, signal);
     assert.equal((await loopsOf(file)).length, 1);
@@ -226,7 +226,7 @@ describe('pools on this host', { skip }, () => {
     await root.storage.growPool(loopPool(root.paths, 'grow', 512 * MIB), signal);
     const { sizeBytes = 0 } = await root.storage.readPool(target);
     assert.ok(before <= 256 * MIB && sizeBytes > 500 * MIB, `${before} -> ${sizeBytes}`);
-    assert.deepEqual((await root.storage.listPools()).get('grow')?.target.source, {
+    assert.deepEqual((await root.storage.listPools()).get('grow')?.target?.source, {
       type: 'loop',
       file: root.paths.disk('grow'),
       sizeBytes: 512 * MIB,

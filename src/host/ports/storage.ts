@@ -1,4 +1,5 @@
 // Pools and volumes. One interface for the kinds; one driver per backend behind it (host/storage/).
+import type { AppError } from '../../core/errors.ts';
 
 export type PoolDriverName = 'dir' | 'btrfs';
 
@@ -36,6 +37,12 @@ export interface ListedPool extends PoolReading {
   readonly target: PoolTarget;
   /** It was whole once: if its backing is gone now, it may come back, and nothing is made in its place. */
   readonly made?: boolean;
+  readonly unreadable?: undefined;
+}
+
+/** It is there, and nothing more can be said of it: its record or marker is damaged, or its file system does not answer. */
+export interface UnreadablePool extends Partial<Record<Exclude<keyof ListedPool, 'unreadable'>, undefined>> {
+  readonly unreadable: AppError;
 }
 
 export type VolumeType = 'container' | 'image' | 'custom';
@@ -75,8 +82,8 @@ export interface PoolCapabilities {
 export interface StoragePort {
   capabilities(driver: PoolDriverName): PoolCapabilities;
   readPool(target: PoolTarget): Promise<PoolReading>;
-  /** Complete listing of the pools that were made here (or begun), by name. Throws when a record cannot be read. */
-  listPools(): Promise<ReadonlyMap<string, ListedPool>>;
+  /** Complete listing of the pools that were made here (or begun), by name. One that cannot be read concerns no other. */
+  listPools(): Promise<ReadonlyMap<string, ListedPool | UnreadablePool>>;
   /** Those of these pools whose record is there, looked for one by one: whether what `listPools` lacks is really not there. */
   presentPools(names: readonly string[]): Promise<ReadonlySet<string>>;
   /** Makes backing and file system where there is none; refuses (POOL_FOREIGN) what it did not make. Never formats twice. */

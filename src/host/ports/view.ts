@@ -4,7 +4,7 @@ import type { HostPathReading } from './files.ts';
 import type { ImageReading } from './images.ts';
 import type { ContainerReading } from './lxc.ts';
 import type { DhcpReading, FirewallReading, LinksReading } from './network.ts';
-import type { ListedPool, PoolReading, PoolTarget, TombstoneReading, VolumeReading } from './storage.ts';
+import type { ListedPool, PoolReading, PoolTarget, TombstoneReading, UnreadablePool, VolumeReading } from './storage.ts';
 
 export interface HostView {
   containers(): Promise<ReadonlyMap<string, ContainerReading>>;
@@ -19,7 +19,7 @@ export interface HostView {
   forwarding(): Promise<{ readonly ipv4: boolean; readonly ipv6: boolean }>;
   dhcp(): Promise<ReadonlyMap<string, DhcpReading>>;
   /** Every pool made here, by name. */
-  pools(): Promise<ReadonlyMap<string, ListedPool>>;
+  pools(): Promise<ReadonlyMap<string, ListedPool | UnreadablePool>>;
   pool(target: PoolTarget): Promise<PoolReading>;
   volumes(pool: string): Promise<ReadonlyMap<string, VolumeReading>>;
   /** The volume of one container in a pool; undefined when it is not there. Costs the same however many others there are. */

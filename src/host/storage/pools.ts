@@ -1,10 +1,11 @@
 // Pools as a whole: read, list, make, activate, grow, remove. What differs between backends is behind PoolDriver.
 import { chmod, mkdir, readdir, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AppError } from '../../core/errors.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AppError, toAppError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { Paths } from '../../core/paths.ts';
-import type { ListedPool, PoolReading, PoolTarget } from '../ports/storage.ts';
+import type { ListedPool, PoolReading, PoolTarget, UnreadablePool } from '../ports/storage.ts';
 import { forgetFacts } from './image-volume.ts';
 import { takesIdmappedMounts } from './idmap-probe.ts';
 import { driverOf, isActive } from './open-pool.ts';
@@ -15,12 +16,16 @@ import type { PoolRecords } from './pool-records.ts';
 import { POOL_DIRS, TEMPORARY_PREFIX, TOMBSTONES_DIR, VOLUME_DIRS } from './volume-layout.ts';
 
 const GIB = 1024 ** 3;
+/** A file system that answers at all does so in milliseconds. */
+const PATIENCE_MS = 5000;
 
 export class Pools {
   readonly #paths: Paths;
   readonly #records: PoolRecords;
   readonly #log: Log;
   readonly #reclaimer: Reclaimer;
+  readonly #reading = new Map<string, Promise<PoolReading>>();
+  readonly #next = new Map<string, Promise<PoolReading>>();
 
   constructor(paths: Paths, records: PoolRecords, log: Log, reclaimer: Reclaimer) {
     this.#paths = paths;
@@ -33,7 +38,29 @@ export class Pools {
     return { pool, owner: await this.#records.owner() };
   }
 
+  /**
+   * One reading of a pool at a time, and at most one more that waits for it: each that hangs, because its file system does, keeps one of the few
+   * threads that all file access shares.
+   */
   async read(target: PoolTarget): Promise<PoolReading> {
+    const { name } = target;
+    const next = this.#next.get(name) ?? this.#readAfter(this.#reading.get(name), target);
+    return await withinPatience(next, name);
+  }
+
+  #readAfter(running: Promise<unknown> | undefined, target: PoolTarget): Promise<PoolReading> {
+    const { name } = target;
+    const begin = async (): Promise<PoolReading> => {
+      this.#next.delete(name);
+      this.#reading.set(name, next);
+      return await this.#readNow(target);
+    };
+    const next: Promise<PoolReading> = (running ?? Promise.resolve()).then(begin, begin);
+    this.#next.set(name, next);
+    return next;
+  }
+
+  async #readNow(target: PoolTarget): Promise<PoolReading> {
     const identity = await this.#identity(target.name);
     const backing = await driverOf(target).readBacking(target, identity);
     if (!(await isActive(target, identity))) return { backing: backing.exists, ours: backing.ours, active: false };
@@ -48,14 +75,20 @@ export class Pools {
     };
   }
 
-  async list(): Promise<ReadonlyMap<string, ListedPool>> {
-    const pools = new Map<string, ListedPool>();
-    for (const name of await this.#records.names()) {
+  async list(): Promise<ReadonlyMap<string, ListedPool | UnreadablePool>> {
+    const names = await this.#records.names();
+    const listed = await Promise.all(names.map(async (name) => [name, await this.#listed(name)] as const));
+    // Removed between the listing and the reading.
+    return new Map(listed.flatMap(([name, pool]) => (pool === undefined ? [] : [[name, pool]])));
+  }
+
+  async #listed(name: string): Promise<ListedPool | UnreadablePool | undefined> {
+    try {
       const record = await this.#records.readRecord(name);
-      // Removed between the listing and the reading.
-      if (record !== undefined) pools.set(name, { ...(await this.read(record.target)), ...record });
+      return record === undefined ? undefined : { ...(await this.read(record.target)), ...record };
+    } catch (error) {
+      return { unreadable: toAppError(error, 'HOST_UNREADABLE', { pool: name }) };
     }
-    return pools;
   }
 
   async create(wanted: PoolTarget, signal: AbortSignal): Promise<void> {
@@ -209,4 +242,21 @@ export function sourceText(target: PoolTarget): string {
   const { source } = target;
   if (source.type === 'loop') return `the loop file "${source.file}"`;
   return source.type === 'path' ? `the directory "${source.path}"` : `the device "${source.path}"`;
+}
+
+async function withinPatience<T>(work: Promise<T>, pool: string): Promise<T> {
+  const enough = new AbortController();
+  const message = `The file system of the pool "${pool}" did not answer within ${PATIENCE_MS / 1000} s.`;
+  const late = sleep(PATIENCE_MS, undefined, { signal: enough.signal, ref: false }).then(
+    () =>
+      Promise.reject(
+        new AppError('HOST_UNREADABLE', { pool }, { message, hint: 'Look at its disk or network mount; nothing is done to it meanwhile.' }),
+      ),
+    () => work,
+  );
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    enough.abort();
+  }
 }

@@ -111,6 +111,7 @@ async function readVolume(view: HostView, name: string, pool: string | undefined
   if (pool === undefined) return { is: 'none' };
   const listed = (await view.pools()).get(pool);
   if (listed === undefined) return { is: 'missing', pool };
+  if (listed.unreadable !== undefined) throw listed.unreadable;
   if (!listed.active) return { is: 'inactive', pool };
   const reading = await view.containerVolume(pool, name);
   return reading === undefined ? { is: 'missing', pool } : { is: 'there', pool, reading };

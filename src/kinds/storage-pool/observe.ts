@@ -26,8 +26,9 @@ export async function observe(
     signal.throwIfAborted();
     const listed = (await view.pools()).get(ref.name);
     if (listed === undefined) return { is: 'absent' };
+    if (listed.unreadable !== undefined) throw listed.unreadable;
     if (!listed.active) return { is: 'present', actual: { ...listed, volumes: undefined, tombstones: undefined, staleImages: [] } };
-    const [volumes, tombstones, images] = await Promise.all([view.volumes(ref.name), view.tombstones(ref.name), view.images()]);
+    const [volumes, tombstones, stored] = await Promise.all([view.volumes(ref.name), view.tombstones(ref.name), storedImages(view)]);
     const unpacked = [...volumes.keys()].filter((key) => key.startsWith(IMAGE_KEY));
     // While a snapshot is kept, its image's removal frees nothing, and leaves a quota group that btrfs cannot remove: with simple quotas the
     // blocks count for the image as long as they are used (can_delete_squota_qgroup in the kernel's fs/btrfs/qgroup.c).
@@ -40,10 +41,15 @@ export async function observe(
         tombstones,
         staleImages: unpacked
           .map((key) => key.slice(IMAGE_KEY.length))
-          .filter((fingerprint) => !images.has(fingerprint) && !shared.has(fingerprint)),
+          .filter((fingerprint) => stored?.has(fingerprint) === false && !shared.has(fingerprint)),
       },
     };
   } catch (error) {
     return { is: 'unknown', because: toAppError(error, 'HOST_UNREADABLE', { pool: ref.name }) };
   }
+}
+
+/** Undefined when they cannot be read: that is told of the images, and no reason to say nothing of the pool. */
+async function storedImages(view: HostView): Promise<ReadonlyMap<string, unknown> | undefined> {
+  return await view.images().catch(() => undefined);
 }

@@ -3,25 +3,20 @@
 import { parseLxcName } from '../../core/names.ts';
 import { makeRef, type ResourceRef } from '../../core/ref.ts';
 import type { TombstoneReading } from '../../host/ports/storage.ts';
-import type { Facts, PlannedStep, Tombstone } from '../kind.ts';
+import { type Facts, mayEnd, type PlannedStep, type Tombstone } from '../kind.ts';
 import type { StoragePoolChange } from './changes.ts';
 import type { StoragePoolActual } from './observe.ts';
 
 type Step = PlannedStep<StoragePoolChange>;
 
 export function isOver(tombstone: Tombstone, now: number): boolean {
-  return ends(tombstone) && tombstone.expiresAt <= now;
-}
-
-/** What is being brought back does not, nor what may not be buried yet. */
-function ends({ why }: Tombstone): boolean {
-  return why !== 'returning' && why !== 'replacing';
+  return mayEnd(tombstone) && tombstone.expiresAt <= now;
 }
 
 export function purgeSteps(pool: string, actual: Pick<StoragePoolActual, 'tombstones' | 'sizeBytes'>, facts: Facts): Step[] {
   const all = facts.tombstones(pool);
   const expired = all.filter((one) => isOver(one, facts.now));
-  const kept = all.filter((one) => ends(one) && !isOver(one, facts.now));
+  const kept = all.filter((one) => mayEnd(one) && !isOver(one, facts.now));
   const crowded = tooMany(kept, actual.tombstones ?? [], (actual.sizeBytes ?? Infinity) * facts.retention.share);
   return [...expired.map((one) => purge(pool, one, 'expired')), ...crowded.map((one) => purge(pool, one, 'room'))];
 }

@@ -43,6 +43,8 @@ export interface GitOptions extends GitLocation {
 export const DEFAULT_INTERVAL_MS = 60_000;
 export const DEFAULT_TIMEOUT_MS = 120_000;
 const MIN_INTERVAL_MS = 1000;
+/** As of --resync; a timer of Node's holds 24 days at most. */
+const MAX_INTERVAL_MS = 7 * 24 * 3600_000;
 
 const AUTH_KEYS = ['username', 'passwordFile', 'tokenFile', 'sshKeyFile', 'knownHostsFile', 'caFile'] as const;
 const VERIFY_KEYS = ['sshAllowedSigners', 'openpgpKeys', 'require'] as const;
@@ -152,8 +154,8 @@ export function optionalText(value: unknown, where: string): string | undefined 
 function duration(value: unknown, where: string, byDefault: number): number {
   if (value === undefined || value === null) return byDefault;
   const seconds = parseDuration(needText(value, where));
-  if (!seconds.ok || seconds.value * 1000 < MIN_INTERVAL_MS)
-    throw invalid(`"${where}" must be a duration of at least 1s, such as 60s or 5m.`);
+  if (!seconds.ok || seconds.value * 1000 < MIN_INTERVAL_MS || seconds.value * 1000 > MAX_INTERVAL_MS)
+    throw invalid(`"${where}" must be a duration from 1s to 7d, such as 60s or 5m.`);
   return seconds.value * 1000;
 }
 

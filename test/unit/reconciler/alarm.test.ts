@@ -22,6 +22,17 @@ test('rings once per key at the earliest time that was asked for', async () => {
   alarm.close();
 });
 
+test('what is due on a far day, or by a clock that was set back, costs nothing meanwhile', async () => {
+  let asked = 0;
+  const now = (): number => (asked++, Date.now());
+  const alarm = new Alarm<string>({ ...systemClock, now }, () => {});
+  // Longer than a timer of Node's can be: that would ring at once.
+  alarm.set('far', Date.now() + 30 * 24 * 3600_000);
+  await nextTick(100);
+  alarm.close();
+  assert.ok(asked < 5, `asked ${asked} times`);
+});
+
 test('a deleted key does not ring, and nothing rings after close', async () => {
   const rung: string[] = [];
   const alarm = new Alarm<string>(systemClock, (keys) => rung.push(...keys));

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type RefKey, refKey } from '../../../src/core/ref.ts';
 import { kinds } from '../../../src/kinds/registry.ts';
+import type { Boundary } from '../../../src/reconciler/fault.ts';
 import type { Ledger } from '../../../src/state/ledger.ts';
 import { openLedger } from '../../../src/state/open.ts';
 import { rebuildOwnership, restoreOwnership } from '../../../src/state/rebuild.ts';
@@ -178,6 +179,28 @@ describe('the budget', () => {
   });
 });
 
+describe('a confirmation', () => {
+  test('is used up for what went by it, although another of its list hangs', async () => {
+    const webs = (count: number): string => Array.from({ length: count }, (_, at) => instance(`w${at}`)).join('');
+    const engine = await started({ 'a.yaml': POOL + IMAGE + webs(8) }, { world: new FakeWorld(), ledger: openLedger(':memory:') });
+    await engine.until(() => engine.ready('Instance/default/-/w7'), 'everything');
+    engine.world.hidden.add('Instance/default/-/w7' as RefKey);
+    engine.write('a.yaml', POOL + IMAGE + webs(2));
+    const asked = () => engine.control.status().confirmations;
+    await engine.until(() => asked().length === 1, 'the question');
+    await engine.control.confirm('dir', asked()[0]!.hash, BY);
+    await engine.until(() => engine.reconciler.tracker.objects.size === 4, 'the deletion of five');
+    // Declared again: new objects with new data. Then removed by a slip.
+    engine.write('a.yaml', POOL + IMAGE + webs(7));
+    await engine.until(() => engine.ready('Instance/default/-/w6'), 'all are made again');
+    await engine.idle();
+    engine.write('a.yaml', POOL + IMAGE + webs(2));
+    await engine.until(() => asked().some(({ objects }) => objects.length > 1), 'the second question');
+    assert.equal(engine.world.things.has('Instance/default/-/w6' as RefKey), true);
+    await engine.reconciler.close();
+  });
+});
+
 describe('a ledger that was rebuilt', () => {
   test('deletes nothing, however little, until somebody confirms what was read back', async () => {
     const stage = { world: new FakeWorld(), ledger: openLedger(':memory:') };
@@ -215,9 +238,9 @@ spec: { source: { build: { type: busybox } } }
     `apiVersion: lockstep/v1\nkind: Instance\nmetadata: { name: ${name} }\nspec: { image: busybox, devices: { root: { type: disk, path: /, pool: fast } } }\n---\n`;
   const ref = (name: string) => ({ kind: 'Instance', project: 'default', parent: '-', name }) as const;
 
-  async function deleted(names: readonly string[]): Promise<{ engine: Engine; host: MemoryHost }> {
+  async function deleted(names: readonly string[], boundary: Boundary = () => {}): Promise<{ engine: Engine; host: MemoryHost }> {
     const host = new MemoryHost();
-    const engine = new Engine({ host, kinds });
+    const engine = new Engine({ host, kinds, boundary });
     engine.source.files.set('a.yaml', FOUNDATION);
     for (const name of names) engine.source.files.set(`${name}.yaml`, real(name));
     await engine.reconciler.start();
@@ -291,6 +314,54 @@ spec: { source: { build: { type: busybox } } }
     await engine.reconciler.sync();
     await engine.until(() => engine.control.status().settled, 'the return');
     assert.deepEqual([left(engine), host.lxc.facts.monitors.has('web')], [[], true]);
+    await engine.reconciler.close();
+  });
+
+  test('one whose volume is not in it yet cannot be purged: what it had allocated is not free before it is', async () => {
+    const host = new MemoryHost();
+    const freed: string[] = [];
+    const engine = new Engine({ host, kinds, released: async (what) => void freed.push(what) });
+    engine.source.files.set('a.yaml', FOUNDATION + real('stays'));
+    engine.source.files.set('web.yaml', real('web'));
+    await engine.reconciler.start();
+    await engine.until(() => engine.control.status().settled, 'convergence');
+    const go = Promise.withResolvers<void>();
+    const kill = host.lxc.kill.bind(host.lxc);
+    let killing = false;
+    host.lxc.kill = async (...args) => {
+      killing = true;
+      await go.promise;
+      return kill(...args);
+    };
+    engine.remove('web.yaml');
+    await engine.until(() => killing, 'the deletion');
+    await engine.control.purge('all', 'uid:0');
+    await engine.reconciler.sync();
+    assert.deepEqual([left(engine), freed], [['web'], []]);
+    go.resolve();
+    await engine.until(() => !engine.reconciler.tracker.objects.has('Instance/default/-/web' as RefKey), 'the deletion');
+    await engine.reconciler.sync();
+    await engine.until(() => left(engine).length === 0, 'the purge');
+    assert.deepEqual([await host.storage.listTombstones('fast'), freed], [[], ['idrange']]);
+    await engine.reconciler.close();
+  });
+
+  test('one that is brought back just before it is removed for room stays', async () => {
+    let intended = (): void => {};
+    const { engine, host } = await deleted(['one', 'two'], (where) => where === 'ledger: after the intents' && intended());
+    host.lxc.onChange((name) => engine.reconciler.look(`Instance/default/-/${name}` as RefKey));
+    let asked: Promise<unknown> | undefined;
+    intended = () => {
+      const steps = engine.reconciler.tracker.objects.get('StoragePool/-/-/fast' as RefKey)?.plan?.steps ?? [];
+      if (steps.some(({ change }) => change.do === 'purge')) asked ??= engine.control.undelete(ref('one'), BY);
+    };
+    for (const { name } of engine.ledger.tombstones.all()) host.storage.facts.tombstoneBytes.set(name, 3 * 1024 ** 3);
+    await engine.reconciler.sync();
+    await engine.until(() => asked !== undefined, 'the purge that is about to be');
+    await asked;
+    await engine.until(() => engine.ready('Instance/default/-/one'), 'the return');
+    await engine.idle();
+    assert.deepEqual(left(engine), ['two']);
     await engine.reconciler.close();
   });
 

@@ -26,6 +26,7 @@ describe('a fight', () => {
 
   test('a clock that was set back makes none', () => {
     assert.equal(fightUntil([100 * MINUTE, 101 * MINUTE, 102 * MINUTE], undefined, 5 * MINUTE), undefined);
+    assert.equal(fightUntil([100 * MINUTE, 101 * MINUTE, 102 * MINUTE], 112 * MINUTE, 5 * MINUTE), undefined, 'nor one longer than it was');
   });
 
   test('whatever somebody does: never more than three repairs in ten minutes, and never left alone for longer than that', () => {

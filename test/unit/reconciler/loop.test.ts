@@ -87,6 +87,32 @@ describe('the loop', () => {
     await engine.until(() => engine.ready(WEB), 'the instance');
   });
 
+  test('a sync that failed is tried again, like any round', async () => {
+    const engine = await started({ 'a.yaml': POOL + IMAGE + instance('web') });
+    await engine.until(() => engine.ready(WEB));
+    await engine.idle();
+    const open = engine.ledger.intents.open.bind(engine.ledger.intents);
+    engine.ledger.intents.open = () => {
+      throw new AppError('DISK_FULL');
+    };
+    engine.world.things.get(WEB)!.value = 'drifted';
+    await assert.rejects(engine.control.sync(), { code: 'DISK_FULL' });
+    engine.ledger.intents.open = open;
+    await engine.until(() => engine.world.things.get(WEB)!.value === 'a', 'the next try', 12_000);
+  });
+
+  test('what could not be resolved and is no longer declared is deleted', async () => {
+    const both = (from: string): string => POOL + IMAGE + instance('site').replace('{ name: site }', `{ name: site${from} }`);
+    const engine = await started({ 'a.yaml': both('') + instance('web') });
+    await engine.until(() => engine.ready(WEB) && engine.ready('Instance/default/-/site'));
+    // Both names exist: whose data is it?
+    engine.write('a.yaml', both(', renamedFrom: web'));
+    await engine.until(() => engine.reconciler.tracker.objects.get(WEB)!.unresolved !== undefined, 'what cannot be resolved');
+    await engine.idle();
+    engine.write('a.yaml', both(''));
+    await engine.until(() => !engine.reconciler.tracker.objects.has(WEB), 'the deletion', 5000);
+  });
+
   test('repairs drift when told to look', async () => {
     const engine = await started({ 'a.yaml': instance('web') + POOL + IMAGE });
     await engine.until(() => engine.ready(WEB));

@@ -89,6 +89,8 @@ describe('plan', () => {
     assert.deepEqual([names(before.steps), names(before.held), before.againAt], [[], ['start'], 1_004_000]);
     const after = one(web, { value: 'a' }, seen, { recorded, facts: baseFacts({ now: 1_004_000 }) });
     assert.deepEqual(names(after.steps), ['start']);
+    const setBack = one(web, { value: 'a' }, seen, { recorded, facts: baseFacts({ now: 500_000 }) });
+    assert.deepEqual(names(setBack.steps), ['start'], 'the clock was set back: how long it takes already is not known');
   });
 
   test('an undeclared object is deleted only when that is allowed', () => {

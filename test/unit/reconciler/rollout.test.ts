@@ -263,6 +263,25 @@ describe('a profile edit', () => {
     await watched.engine.reconciler.close();
   });
 
+  it('is not held up by one that is not declared any more, and stays', async () => {
+    const host = new MemoryHost();
+    const slow = (name: string, more = ''): string =>
+      `apiVersion: lockstep/v1\nkind: Instance\nmetadata: { name: ${name} }\nspec: { image: busybox, config: { boot.host_shutdown_timeout: "600"${more} } }\n---\n`;
+    const rest = slow('c01') + slow('c02');
+    const first = slow('c00', ', security.protection.delete: "true"');
+    const watched = await run({ 'p.yaml': profile(''), 'a.yaml': FOUNDATION + rest, 'b.yaml': first }, host, 3);
+    const { engine } = watched;
+    await settled(watched, 'convergence');
+    watched.started.length = 0;
+    host.lxc.stubborn.add('c00');
+    engine.write('p.yaml', profile(NESTING));
+    await engine.until(() => host.lxc.calls.some(({ method }) => method === 'shutdown'), 'the first of three goes down');
+    await engine.idle();
+    engine.remove('b.yaml');
+    await engine.until(() => watched.started.length === 2, 'the others');
+    assert.deepEqual(watched.started, ['c01', 'c02']);
+  });
+
   it('takes as many as it is told', async () => {
     const host = new MemoryHost();
     const update = ', update: { maxUnavailable: 50% }';

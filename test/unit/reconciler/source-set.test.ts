@@ -81,6 +81,24 @@ test('a source that cannot be read says nothing about what it declares, and what
   assert.equal(set.inputs()[0]?.snapshot?.revision, 'one');
 });
 
+test('a snapshot from the future, of before the clock was set back, settles all the same', async () => {
+  const source = new ScriptedSource(snapshot({ since: Date.now() + 3_600_000 }));
+  const { set } = setOf(source);
+  await set.refresh(new AbortController().signal);
+  const { since } = set.find('main')!.snapshot!;
+  assert.ok(since <= Date.now());
+  set.markChanged();
+  await set.refresh(new AbortController().signal);
+  assert.equal(set.find('main')!.snapshot!.since, since, 'and does not begin anew with each reading');
+});
+
+test('a source that never says that it is watched keeps nobody waiting', async () => {
+  const source = new ScriptedSource(snapshot());
+  source.watch = () => new Promise(() => {});
+  const set = new SourceSet([source], systemClock, { emit: () => {} }, (row) => new ForgottenSource(row), 50);
+  await set.watch(() => {});
+});
+
 test('a sync has only the named source look at its remote', async () => {
   const source = new ScriptedSource(snapshot());
   const { set } = setOf(source);

@@ -44,7 +44,9 @@ test('refuses what cannot be meant', () => {
   refused({ ref: { branch: '-x' } }, /no name of a git branch/);
   refused({ ref: { commit: 'abc' } }, /no full commit id/);
   refused({ interval: 60 }, /must be a text/);
-  refused({ interval: '0s' }, /at least 1s/);
+  refused({ interval: '0s' }, /from 1s to 7d/);
+  refused({ interval: '30d' }, /from 1s to 7d/);
+  refused({ timeout: '30d' }, /from 1s to 7d/);
   refused({ auth: { sshKeyFile: '/etc/k' } }, /keys for ssh, but the URL is https/);
   refused({ url: 'file:///srv/h', auth: { tokenFile: '/etc/k' } }, /keys for https, but the URL is file/);
   refused({ auth: { passwordFile: '/a', tokenFile: '/b' } }, /only one of them/);
