@@ -6,6 +6,7 @@
 
 #include <uv.h>
 
+#include <cerrno>
 #include <chrono>
 #include <condition_variable>
 #include <cstring>
@@ -61,8 +62,7 @@ struct Pool {
     try {
       std::thread([this] { run(); }).detach();
     } catch (const std::system_error&) {
-      threads--;
-      if (threads == 0) throw;
+      threads--;  // asked again at the next look
     }
   }
 
@@ -179,6 +179,19 @@ Napi::Promise runAsync(Napi::Env env, Work work) {
     std::lock_guard guard(pool().mutex);
     pool().queue.push_back({std::move(job), loop.finished});
     pool().grow();
+    if (pool().threads == 0) {
+      job = std::move(pool().queue.back().job);
+      pool().queue.pop_back();
+    }
+  }
+  if (job) {
+    // Not one thread: nobody would ever come for it. An exception from here would end the daemon.
+    deferred.Reject(toError(env, systemFailure("No thread can be made for this", EAGAIN)).Value());
+    if (--loop.pending == 0) {
+      uv_unref(reinterpret_cast<uv_handle_t*>(&loop.wake));
+      uv_timer_stop(&loop.tick);
+    }
+    return deferred.Promise();
   }
   pool().more.notify_one();
   return deferred.Promise();

@@ -61,6 +61,7 @@ Napi::Value ReadMany(const Napi::CallbackInfo& info) {
   return batch(info, [](const std::string& path, std::string& text) {
     int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0) return errno;
+    errno = 0;
     auto content = protocol::readAll(fd, 4 * 1024 * 1024);
     int error = content ? 0 : errno != 0 ? errno : EFBIG;
     close(fd);

@@ -186,7 +186,11 @@ std::string linkName(const std::string &name) {
 
 unsigned indexOf(const std::string &name) {
   const unsigned index = if_nametoindex(linkName(name).c_str());
-  if (index == 0) throw NetlinkError(ENODEV, "there is no link \"" + name + "\"");
+  if (index == 0) {
+    const int number = errno;
+    if (number == ENODEV || number == ENXIO) throw NetlinkError(ENODEV, "there is no link \"" + name + "\"");
+    throw NetlinkError(number, "the link \"" + name + "\" cannot be looked up");
+  }
   return index;
 }
 

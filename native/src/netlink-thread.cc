@@ -33,8 +33,14 @@ NetlinkThread::~NetlinkThread() {
 
 Napi::Promise NetlinkThread::run(Napi::Env env, std::string what, Work work) {
   auto job = std::make_shared<Job>(Job{std::move(what), std::move(work), Napi::Promise::Deferred::New(env), {}, 0, ""});
+  try {
+    if (!thread_.joinable()) thread_ = std::thread([this] { loop(); });
+  } catch (const std::system_error &error) {
+    Napi::Error failure = Napi::Error::New(env, job->what + ": no thread can be made: " + error.what());
+    failure.Set("code", Napi::String::New(env, "EAGAIN"));
+    throw failure;
+  }
   if (pending_++ == 0) deliver_.Ref(env);
-  if (!thread_.joinable()) thread_ = std::thread([this] { loop(); });
   {
     std::lock_guard lock(mutex_);
     queue_.push_back(job);

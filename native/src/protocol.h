@@ -191,10 +191,20 @@ inline int receive(int socket, Message& message, int flags) {
       message.fds.push_back(fd);
     }
   }
-  if (n == 0) return -1;
+  if (n == 0) {
+    errno = EPIPE;  // not what an earlier call has left there: EBADMSG would mean "read on"
+    return -1;
+  }
   data.resize(static_cast<size_t>(n));
   size_t at = 0;
   uint32_t far = 0;
+  if ((header.msg_flags & MSG_CTRUNC) != 0 && takeNumber(data, at, message.id)) {
+    // The kernel had no descriptor left to put one of these in (unix(7)). Whoever waits for this message must be told.
+    message.closeFds();
+    message.op = kFailed;
+    message.fields = {"LXC_FAILED", "No descriptor is left for what came with a message.", ""};
+    return 1;
+  }
   bool ok = (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 && takeNumber(data, at, message.id) && takeNumber(data, at, message.op) &&
             takeNumber(data, at, far);
   if (ok && far == 0) {

@@ -151,26 +151,72 @@ Napi::Value RemoveDirectory(const Napi::CallbackInfo& info) {
   });
 }
 
-/** 0 when it is gone, else the errno that keeps it. The guest can have made any tree below. */
-int removeGroup(const std::string& path, std::chrono::steady_clock::time_point deadline) {
-  for (;;) {
-    if (rmdir(path.c_str()) == 0 || errno == ENOENT || errno == ENODEV) return 0;
-    int error = errno;
-    if (error != EBUSY && error != ENOTEMPTY) return error;
-    bool children = false;
-    if (DIR* directory = opendir(path.c_str())) {
-      while (struct dirent* entry = readdir(directory)) {
-        std::string name = entry->d_name;
-        if (entry->d_type != DT_DIR || name == "." || name == "..") continue;
-        children = true;
-        if (int left = removeGroup(path + "/" + name, deadline)) {
-          closedir(directory);
-          return left;
-        }
-      }
-      closedir(directory);
+std::vector<std::string> directoriesIn(int directory) {
+  std::vector<std::string> names;
+  int copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR* stream = copy < 0 ? nullptr : fdopendir(copy);
+  if (stream == nullptr) {
+    if (copy >= 0) close(copy);
+    return names;
+  }
+  while (struct dirent* entry = readdir(stream)) {
+    std::string name = entry->d_name;
+    if (entry->d_type == DT_DIR && name != "." && name != "..") names.push_back(std::move(name));
+  }
+  closedir(stream);
+  return names;
+}
+
+bool removeOne(int parent, const std::string& name) {
+  return unlinkat(parent, name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT || errno == ENODEV;
+}
+
+/**
+ * Everything below and the group itself: 0, or the errno that is in the way. The guest can have made any tree, also one that is deeper than a
+ * path can be long: a single descriptor walks through it.
+ */
+int removeTree(const std::string& path) {
+  int at = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (at < 0) return errno == ENOENT || errno == ENODEV ? 0 : errno;
+  struct Level {
+    std::string name;
+    std::vector<std::string> left;
+  };
+  std::vector<Level> levels = {{"", directoriesIn(at)}};
+  auto move = [&at](const std::string& name) {
+    int next = openat(at, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (next < 0) return false;
+    close(at);
+    at = next;
+    return true;
+  };
+  int error = 0;
+  while (error == 0) {
+    if (!levels.back().left.empty()) {
+      std::string name = std::move(levels.back().left.back());
+      levels.back().left.pop_back();
+      if (removeOne(at, name)) continue;
+      if (errno != EBUSY && errno != ENOTEMPTY) error = errno;
+      else if (move(name)) levels.push_back({std::move(name), directoriesIn(at)});
+      else if (errno != ENOENT && errno != ENODEV) error = errno;
+    } else if (levels.size() == 1) {
+      break;
+    } else if (!move("..") || !removeOne(at, levels.back().name)) {
+      error = errno;
+    } else {
+      levels.pop_back();
     }
-    if (children) continue;
+  }
+  close(at);
+  if (error != 0) return error;
+  return rmdir(path.c_str()) == 0 || errno == ENOENT || errno == ENODEV ? 0 : errno;
+}
+
+int removeGroup(const std::string& path, std::chrono::steady_clock::time_point deadline) {
+  if (rmdir(path.c_str()) == 0 || errno == ENOENT || errno == ENODEV) return 0;
+  for (;;) {
+    int error = removeTree(path);
+    if (error != EBUSY && error != ENOTEMPTY) return error;
     if (std::chrono::steady_clock::now() > deadline) return error;
     // A process that is just ending keeps its group busy.
     std::this_thread::sleep_for(std::chrono::milliseconds(2));

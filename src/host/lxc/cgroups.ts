@@ -175,27 +175,30 @@ export class Cgroups {
    * Ends what is left in a container without a monitor. A monitor that was killed takes its init with it (PR_SET_PDEATHSIG), but not while
    * that is frozen: there SIGKILL waits for the thaw, and the groups stay busy for ever.
    */
-  async endRest(name: string): Promise<void> {
+  async endRest(name: string, isTaken: () => boolean): Promise<void> {
     const freezer = this.freezerFile(name);
-    if (freezer !== undefined) await this.#end(name, [dirname(freezer)]);
+    if (freezer !== undefined) await this.#end(name, [dirname(freezer)], isTaken);
   }
 
   /**
    * As `endRest`, of all its groups: a process that liblxc forks for a start has not asked to die with the monitor yet when that is killed
    * right then, and stays in the monitor's groups, with its command socket.
    */
-  async endAll(name: string): Promise<void> {
+  async endAll(name: string, isTaken: () => boolean): Promise<void> {
     const groups = this.#hierarchies.map(({ root }) => join(root, cgroupDir(this.#prefix, name)));
     await this.#end(
       name,
       groups.flatMap((group) => [group, join(group, 'monitor'), join(group, 'payload')]),
+      isTaken,
     );
   }
 
-  async #end(name: string, groups: readonly string[]): Promise<void> {
+  async #end(name: string, groups: readonly string[], isTaken: () => boolean): Promise<void> {
     const files = await this.#reads.read(groups.map((group) => join(group, 'cgroup.procs'))).catch(() => []);
-    const pids = new Set(files.flatMap((text) => (text ?? '').split('\n').filter(Boolean).map(Number)));
-    if (pids.size === 0) return;
+    // 0 is a process of a foreign pid namespace, and to kill(2) the own process group.
+    const pids = new Set(files.flatMap((text) => (text ?? '').split('\n').map(Number)).filter((pid) => pid > 0));
+    // Asked after the reading: a monitor listens before anything of its container is in these groups.
+    if (pids.size === 0 || isTaken()) return;
     for (const pid of pids) {
       try {
         process.kill(pid, 'SIGKILL');

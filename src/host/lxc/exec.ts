@@ -7,7 +7,10 @@ import { AppError } from '../../core/errors.ts';
 import type { ExecProcess, ExecRequest } from '../ports/lxc.ts';
 import { loadNative, type NativeProcess } from './binding.ts';
 import type { Helper } from './helper.ts';
+import { fromNative } from './native-failure.ts';
 
+/** What the helper takes at most to tell of a command's end. */
+const TELL_MS = 5000;
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** The request as the helper takes it. NUL ends a C string: it must not cut an argument in two. */
@@ -37,7 +40,13 @@ function requestFields(lxcpath: string, name: string, request: ExecRequest): str
 export async function execInContainer(helper: Helper, lxcpath: string, name: string, request: ExecRequest): Promise<ExecProcess> {
   const fields = requestFields(lxcpath, name, request);
   const native = loadNative();
-  const pipes = request.terminal ? [] : [native.makePipe(), native.makePipe(), native.makePipe()];
+  const pipes: [number, number][] = [];
+  try {
+    while (!request.terminal && pipes.length < 3) pipes.push(native.makePipe());
+  } catch (error) {
+    for (const fd of pipes.flat()) closeSync(fd);
+    throw fromNative(error, 'EXEC_FAILED', `${request.command[0]} in container "${name}" could not be started`, { name });
+  }
   // What the command gets: the reading end of its input, the writing ends of its outputs.
   const theirs = pipes.map(([reading, writing], i) => (i === 0 ? reading : writing));
   const ours = pipes.map(([reading, writing], i) => (i === 0 ? writing : reading));
@@ -107,7 +116,11 @@ function signalTo(process: NativeProcess): (number: number) => void {
 }
 
 function closedAtEnd(process: NativeProcess, exited: Promise<number>): Promise<number> {
-  const done = exited.finally(() => {
+  // Its exit code comes right after its end, unless who waits for it was killed: then nobody will tell.
+  const { promise: untold, reject } = Promise.withResolvers<never>();
+  process.onExit(() => setTimeout(() => reject(new AppError('LXC_HELPER_LOST')), TELL_MS).unref());
+  untold.catch(() => undefined);
+  const done = Promise.race([exited, untold]).finally(() => {
     process.close();
   });
   done.catch(() => undefined);

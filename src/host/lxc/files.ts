@@ -38,11 +38,29 @@ export async function writeContainer(
 ): Promise<void> {
   checkName(name);
   checkConfig(name, files.config);
+  checkSize(name, files);
   try {
     await loadNative().replaceFiles(paths.instance(name), ['config', files.config, 'instance.json', files.record], true, true);
   } catch (error) {
     throw fileFailure(error, name);
   }
+}
+
+/**
+ * Files of more than 4 MiB are not read back (readMany), and then nothing could be said of any container. The record of what was started is a
+ * little longer than that of what is declared.
+ */
+const MAX_FILE_BYTES = 3 * 1024 * 1024;
+
+function checkSize(name: string, files: Readonly<Record<string, string>>): void {
+  const [file, text] = Object.entries(files).find(([, one]) => Buffer.byteLength(one) >= MAX_FILE_BYTES) ?? [];
+  if (file === undefined || text === undefined) return;
+  const message = `The ${file} of container "${name}" would have ${Buffer.byteLength(text)} bytes; less than ${MAX_FILE_BYTES} can be kept.`;
+  throw new AppError(
+    'VALUE_INVALID',
+    { name },
+    { message, hint: 'Put long values ("user.*", cloud-init) into a file of the image or on a volume.' },
+  );
 }
 
 /**

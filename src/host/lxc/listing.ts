@@ -9,9 +9,6 @@ import { Cgroups } from './cgroups.ts';
 import { monitoredNames, parseListeners } from './monitor-sockets.ts';
 import type { Monitored, Monitors } from './monitors.ts';
 
-/** Up to so many containers without a known monitor are asked for theirs one by one; for more, the table of all sockets is read. */
-const FEW = 16;
-
 const FILES = ['config', 'instance.json', 'started.json', 'exit.json'] as const;
 
 /** How long a listing waits for monitors it sees for the first time; then they are `Starting`. */
@@ -113,13 +110,14 @@ export class Listing {
 
   /** Takes up monitors that run and are not known: started by another daemon, or by hand. `all`: also those without a directory. */
   async #adopt(names: readonly string[], all: boolean): Promise<void> {
-    let unknown = names.filter((name) => this.#monitors.get(name) === undefined);
-    if (all || unknown.length > FEW) {
-      const listeners = parseListeners(await readFile('/proc/net/unix', 'utf8'));
-      const listening = monitoredNames(this.#instances, listeners, names);
-      unknown = (all ? [...listening] : unknown).filter((name) => listening.has(name) && this.#monitors.get(name) === undefined);
-    }
-    await Promise.all(unknown.map((name) => this.#monitors.adopt(name, PATIENCE_MS)));
+    // Each is asked (10 us): the table of all sockets is read in parts, and one that closes in between hides another one's line.
+    const unknown = new Set(names);
+    if (all)
+      for (const name of monitoredNames(this.#instances, parseListeners(await readFile('/proc/net/unix', 'utf8')), names))
+        unknown.add(name);
+    await Promise.all(
+      [...unknown].filter((name) => this.#monitors.get(name) === undefined).map((name) => this.#monitors.adopt(name, PATIENCE_MS)),
+    );
   }
 
   async #readExit(name: string): Promise<string | undefined> {
@@ -128,7 +126,7 @@ export class Listing {
   }
 
   #power(name: string, monitored: Monitored | undefined, frozen: ReadonlySet<string>): PowerState {
-    if (!monitored) return this.#starting.has(name) ? 'Starting' : 'Stopped';
+    if (!monitored) return this.#starting.has(name) || this.#monitors.isComing(name) ? 'Starting' : 'Stopped';
     if (monitored.phase !== 'Running') return monitored.phase;
     return frozen.has(name) ? 'Frozen' : 'Running';
   }

@@ -39,6 +39,8 @@ const START_MS = 60_000;
 const LISTENING_MS = 1000;
 /** What just ends keeps its groups busy for a moment; what keeps them longer is ended. */
 const BUSY_MS = 500;
+/** Each request to a monitor that does not answer holds a thread, and there are 64 for everything. */
+const MAX_UNANSWERED = 4;
 /** liblxc's log of one run; a guest that reboots for ever must not fill the disk. */
 const MAX_LOG_BYTES = 1024 * 1024;
 
@@ -71,6 +73,8 @@ class NativeLxcPort implements LxcPort {
   #watch: CgroupWatch | undefined;
   /** Clean-up after a monitor's end, which a start and a kill wait for. */
   readonly #cleanups = new Map<string, Promise<void>>();
+  /** Requests to monitors that run, by container. One that hangs costs a thread of the addon for as long. */
+  readonly #unanswered = new Map<string, number>();
 
   constructor(options: LxcPortOptions, cgroups: Cgroups) {
     this.#paths = options.paths;
@@ -79,7 +83,8 @@ class NativeLxcPort implements LxcPort {
     this.#cgroups = cgroups;
     this.#helper = new Helper(options.log);
     this.#monitors = new Monitors(options.paths.instances, (name, what) => {
-      if (what === 'monitor') this.#watch?.forget(name);
+      // A guest's reboot makes its control groups anew, too.
+      this.#watch?.forget(name);
       if (what === 'monitor' && !this.#starting.has(name)) void this.#cleanUp(name).catch(() => undefined);
       if (what === 'running') void this.#boundLog(name);
       this.#notify(name);
@@ -96,7 +101,14 @@ class NativeLxcPort implements LxcPort {
       if (this.#monitors.get(name) === undefined && !this.#hasListener(name)) await this.#cgroups.remove(name, 0).catch(() => undefined);
     }
     for (const name of this.#monitors.names()) {
-      if (this.#monitors.get(name)?.phase === 'Starting') setTimeout(() => void this.#endStuck(name), this.#adoptedStartMs).unref();
+      const found = this.#monitors.get(name);
+      if (found?.phase !== 'Starting') continue;
+      const end = (): void => {
+        this.#endStuck(name, found.monitorPid).catch((error: unknown) =>
+          this.#log.warn({ err: error, name }, 'a start could not be looked at'),
+        );
+      };
+      setTimeout(end, this.#adoptedStartMs).unref();
     }
   }
 
@@ -224,10 +236,13 @@ class NativeLxcPort implements LxcPort {
    * Ends a monitor that is still starting. liblxc can wait without end when the process that was to become init is killed at the wrong
    * moment; init, if there is one, has asked to die with its monitor.
    */
-  async #endStuck(name: string): Promise<void> {
+  async #endStuck(name: string, monitorPid?: number): Promise<void> {
     await this.#monitors.adopt(name, 1000);
     const stuck = this.#monitors.get(name);
-    if (stuck?.phase !== 'Starting') return;
+    // Another start than the one that was to be looked at.
+    if (monitorPid !== undefined && stuck?.monitorPid !== monitorPid) return;
+    // One that does not answer, but has an init, is no start that is stuck: somebody has stopped it, or we could not ask.
+    if (stuck?.phase !== 'Starting' || this.#monitors.mayHaveInit(name)) return;
     this.#log.warn({ name, monitor: stuck.monitorPid }, 'a container does not come up; its monitor is ended');
     this.#monitors.signalMonitor(name, 9);
     await Promise.race([this.#monitors.ended(name), sleep(STOP_MS, undefined, { ref: false })]);
@@ -374,6 +389,11 @@ class NativeLxcPort implements LxcPort {
   }
 
   async #withContainer<T>(name: string, what: string, use: (container: NativeContainer) => Promise<T>): Promise<T> {
+    const waiting = this.#unanswered.get(name) ?? 0;
+    if (waiting >= MAX_UNANSWERED) {
+      throw new AppError('LXC_FAILED', { name, waiting }, { message: `${what}: earlier requests to its monitor are still not answered.` });
+    }
+    this.#unanswered.set(name, waiting + 1);
     try {
       const container = await loadNative().openContainer(this.#paths.instances, name);
       try {
@@ -383,6 +403,10 @@ class NativeLxcPort implements LxcPort {
       }
     } catch (error) {
       throw fromNative(error, 'LXC_FAILED', what, { name });
+    } finally {
+      const left = (this.#unanswered.get(name) ?? 1) - 1;
+      if (left === 0) this.#unanswered.delete(name);
+      else this.#unanswered.set(name, left);
     }
   }
 
@@ -407,11 +431,19 @@ class NativeLxcPort implements LxcPort {
   }
 
   async #removeGroups(name: string): Promise<void> {
-    await this.#cgroups.endRest(name);
+    // Somebody may have started it by hand since.
+    await this.#monitors.adopt(name, 1000);
+    // Open without an owner, and nobody answers: what a monitor that was killed has left.
+    const isLeft = this.#hasListener(name) && !this.#monitors.isListenedTo(name);
+    const isTaken = (): boolean =>
+      this.#monitors.get(name) !== undefined || (isLeft ? this.#monitors.isListenedTo(name) : this.#hasListener(name));
+    if (isTaken()) return;
+    await this.#cgroups.endRest(name, isTaken);
     try {
       await this.#cgroups.remove(name, BUSY_MS);
     } catch {
-      await this.#cgroups.endAll(name);
+      if (isTaken()) return;
+      await this.#cgroups.endAll(name, isTaken);
       await this.#cgroups.remove(name);
     }
   }

@@ -2,8 +2,9 @@
 //
 //   adopted / started -> Starting --monitor answers--> Running --init ends--> Stopping --monitor ends--> gone
 //                                                         ^------ new init (guest's reboot) ---'
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isErrno } from '../../core/errors.ts';
 import { loadNative, type NativeProcess } from './binding.ts';
 import { commandSocket } from './monitor-sockets.ts';
 import { openProcess } from './open-process.ts';
@@ -38,6 +39,8 @@ export class Monitors {
   readonly #lxcpath: string;
   readonly #changed: (name: string, what: 'init' | 'monitor' | 'running') => void;
   readonly #entries = new Map<string, Entry>();
+  /** Looking for the monitor behind a socket: one question per name, which can hang. */
+  readonly #finding = new Map<string, Promise<void>>();
   #closed = false;
 
   constructor(lxcpath: string, changed: (name: string, what: 'init' | 'monitor' | 'running') => void) {
@@ -81,12 +84,53 @@ export class Monitors {
     if (!this.#entries.has(name)) {
       const listener = loadNative().listenerOf(`@${commandSocket(this.#lxcpath, name)}`);
       if (!listener || listener.pid <= 0 || this.#entries.has(name)) return;
-      const entry = this.#watch(name, listener.pid);
-      if (!entry) return;
-      entry.asking = this.#ask(entry);
+      // Whose pid the socket tells is who called listen(2): the monitor itself, if it is the helper's. lxc-start listens, forks the monitor
+      // and ends, and its pid is anybody's then.
+      if (isMonitor(listener.pid, this.#lxcpath, name)) {
+        const entry = this.#watch(name, listener.pid);
+        if (!entry) return;
+        entry.asking = this.#ask(entry);
+      } else {
+        let finding = this.#finding.get(name);
+        if (finding === undefined) {
+          finding = this.#find(name).finally(() => this.#finding.delete(name));
+          this.#finding.set(name, finding);
+        }
+        await Promise.race([finding, sleep(patienceMs, undefined, { ref: false })]);
+      }
     }
     const asking = this.#entries.get(name)?.asking;
     if (asking) await Promise.race([asking, sleep(patienceMs, undefined, { ref: false })]);
+  }
+
+  /** Somebody listens who is still alive: not what a monitor that was killed has left open in a child of its. */
+  isListenedTo(name: string): boolean {
+    const listener = loadNative().listenerOf(`@${commandSocket(this.#lxcpath, name)}`);
+    const process = listener === undefined || listener.pid <= 0 ? undefined : openProcess(listener.pid);
+    const alive = process?.alive() === true;
+    process?.close();
+    return alive;
+  }
+
+  /** Started by hand just now: its monitor has not answered yet. */
+  isComing(name: string): boolean {
+    return this.#finding.has(name) && this.isListenedTo(name);
+  }
+
+  /** False only when it surely has none: nothing of it is init of a pid namespace and has been executed. */
+  mayHaveInit(name: string): boolean {
+    const entry = this.#entries.get(name);
+    if (entry === undefined) return false;
+    try {
+      const own = readlinkSync(`/proc/${entry.monitorPid}/exe`);
+      const children = readFileSync(`/proc/${entry.monitorPid}/task/${entry.monitorPid}/children`, 'latin1').split(' ').filter(Boolean);
+      return children.some((pid) => {
+        if (!/^NSpid:\t\d+\t(?:\d+\t)*1$/m.test(readFileSync(`/proc/${pid}/status`, 'latin1'))) return false;
+        return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'latin1')) && readlinkSync(`/proc/${pid}/exe`) !== own;
+      });
+    } catch {
+      return entry.monitor.alive();
+    }
   }
 
   /** A monitor of our own that said RUNNING. False when it is over already. */
@@ -105,6 +149,24 @@ export class Monitors {
       entry.init?.close();
     }
     this.#entries.clear();
+  }
+
+  /** The monitor that answers on the command socket is the parent of the init it tells. What does not answer is left by a dead one. */
+  async #find(name: string): Promise<void> {
+    const initPid = await this.#initOf(name).catch(() => undefined);
+    const monitorPid = initPid === undefined ? undefined : parentOf(initPid);
+    if (initPid === undefined || monitorPid === undefined || this.#closed || this.#entries.has(name)) return;
+    const entry = this.#watch(name, monitorPid);
+    if (entry && !this.#attach(entry, initPid)) entry.asking ??= this.#ask(entry);
+  }
+
+  async #initOf(name: string): Promise<number | undefined> {
+    const container = await loadNative().openContainer(this.#lxcpath, name);
+    try {
+      return (await container.state()).initPid;
+    } finally {
+      container.close();
+    }
   }
 
   #watch(name: string, monitorPid: number): Entry | undefined {
@@ -135,8 +197,11 @@ export class Monitors {
     if (entry.over) return;
     entry.over = true;
     this.#forget(entry);
-    if (this.#entries.get(entry.name) === entry) this.#entries.delete(entry.name);
+    entry.monitor.close();
     entry.end();
+    // Of one that another has taken the place of, nothing is to be cleaned up.
+    if (this.#entries.get(entry.name) !== entry) return;
+    this.#entries.delete(entry.name);
     if (!this.#closed) this.#changed(entry.name, 'monitor');
   }
 
@@ -212,6 +277,17 @@ export class Monitors {
       const [initPid] = childrenOf(entry.monitorPid);
       return { state: 'RUNNING', initPid };
     }
+  }
+}
+
+/** By the title that liblxc and the helper give a monitor; or it is the helper's program, where a title cannot be set. */
+function isMonitor(pid: number, lxcpath: string, name: string): boolean {
+  try {
+    if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').replace(/\0+$/, '') === `[lxc monitor] ${lxcpath} ${name}`) return true;
+    return /^\/memfd:lockstep-helper|\/lockstep-helper(?: \(deleted\))?$/.test(readlinkSync(`/proc/${pid}/exe`));
+  } catch (error) {
+    if (isErrno(error, 'ENOENT') || isErrno(error, 'ESRCH')) return false;
+    throw error;
   }
 }
 

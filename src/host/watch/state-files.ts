@@ -42,6 +42,8 @@ function watchTree(watches: PathWatches, root: string, files: ReadonlySet<string
     // Half-made and half-removed ones begin with a dot.
     if (name.startsWith('.')) return;
     watches.watch(join(root, name), 'directory', (file) => {
+      // The watch has ended with the directory, which may have been made again, or have got this name, before that was told.
+      if (file === '') watchOne(name);
       if (file === '' || files.has(file)) changed(name);
     });
   };

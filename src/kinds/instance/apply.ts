@@ -3,6 +3,7 @@
 import { AppError } from '../../core/errors.ts';
 import { lxcName } from '../../core/names.ts';
 import { type ResourceRef, refText } from '../../core/ref.ts';
+import type { Host } from '../../host/ports/host.ts';
 import type { VolumeId } from '../../host/ports/storage.ts';
 import type { Appliers, Outcome } from '../changes.ts';
 import type { InstanceChangeTable } from './changes.ts';
@@ -43,9 +44,18 @@ const create: Appliers<InstanceChangeTable>['create'] = async (host, ref, { targ
 };
 
 const buryRoot: Appliers<InstanceChangeTable>['buryRoot'] = async (host, ref, { tombstone }, run) => {
+  await needStopped(host, lxcName(ref));
   await run.step('bury the root', () => host.storage.buryVolume(tombstone.pool, rootVolume(ref), tombstone.name, run.signal));
   return 'done';
 };
+
+/** Whatever the plan was made from: the root of what runs is never taken away. */
+async function needStopped(host: Host, name: string): Promise<void> {
+  const power = (await host.lxc.list([name])).get(name)?.power ?? 'Stopped';
+  if (power === 'Stopped') return;
+  const message = `Container "${name}" is up (${power}), so its root volume is left alone.`;
+  throw new AppError('LXC_FAILED', { name, power }, { message });
+}
 
 const rename: Appliers<InstanceChangeTable>['rename'] = async (host, ref, { from, pool }, run) => {
   const name = lxcName(ref);
@@ -58,6 +68,7 @@ const rename: Appliers<InstanceChangeTable>['rename'] = async (host, ref, { from
 };
 
 const undo: Appliers<InstanceChangeTable>['undo'] = async (host, ref, { pool, volume }, run) => {
+  await needStopped(host, lxcName(ref));
   if (volume) await run.step('volume', () => host.storage.deleteVolume(pool, rootVolume(ref), run.signal));
   await run.step('undefine', () => host.lxc.undefine(lxcName(ref)));
   return 'done';

@@ -1,5 +1,6 @@
 // Whom dnsmasq runs as: the user its package made, else `nobody`.
 import { readFile } from 'node:fs/promises';
+import { isErrno } from '../../../core/errors.ts';
 import type { Account } from './arguments.ts';
 
 export async function dnsmasqAccount(): Promise<Account> {
@@ -14,6 +15,10 @@ export async function dnsmasqAccount(): Promise<Account> {
 }
 
 async function table(file: string): Promise<string[][]> {
-  const text = await readFile(file, 'utf8').catch(() => '');
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    if (isErrno(error, 'ENOENT')) return '';
+    // No descriptor left, say: another account would be another server, and a restart of each.
+    throw error;
+  });
   return text.split('\n').map((line) => line.split(':'));
 }

@@ -277,8 +277,13 @@ async function readPresent(file: string): Promise<string> {
 }
 
 async function readIfindex(link: string): Promise<number | undefined> {
-  const text = await readFile(`/sys/class/net/${link}/ifindex`, 'utf8').catch(() => undefined);
-  return text === undefined ? undefined : Number(text);
+  try {
+    return Number(await readFile(`/sys/class/net/${link}/ifindex`, 'utf8'));
+  } catch (cause) {
+    // ENODEV: it goes away while it is read. Anything else (no descriptor left) says nothing of the bridge, and a server is ended for it.
+    if (isErrno(cause, 'ENOENT') || isErrno(cause, 'ENODEV')) return undefined;
+    throw new AppError('HOST_UNREADABLE', { link }, { message: `The link "${link}" could not be looked at.`, cause });
+  }
 }
 
 function parseRecord(text: string): ServerRecord | undefined {

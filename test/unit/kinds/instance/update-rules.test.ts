@@ -53,6 +53,14 @@ describe('a new root volume', () => {
     assert.deepEqual(await bench.plan(), []);
   });
 
+  it('never takes the place of the root of what runs, whatever the plan was made from', async () => {
+    const bench = await running();
+    const tombstone = { pool: 'fast', name: 'uid.1' };
+    await assert.rejects(bench.apply({ do: 'buryRoot', tombstone, fields: [] }), { code: 'LXC_FAILED' });
+    await assert.rejects(bench.apply({ do: 'undo', pool: 'fast', volume: true, because: 'it was begun' }), { code: 'LXC_FAILED' });
+    assert.deepEqual([[...bench.volumes.keys()], bench.tombstones.size], [['fast/web'], 0]);
+  });
+
   it('is agreed to for exactly what was shown', async () => {
     const bench = await running();
     bench.declare(MOVED);
