@@ -38,7 +38,8 @@ export async function writeContainer(
 ): Promise<void> {
   checkName(name);
   checkConfig(name, files.config);
-  checkSize(name, files);
+  checkSize(name, 'configuration', files.config);
+  checkSize(name, 'record', files.record);
   try {
     await loadNative().replaceFiles(paths.instance(name), ['config', files.config, 'instance.json', files.record], true, true);
   } catch (error) {
@@ -52,10 +53,10 @@ export async function writeContainer(
  */
 const MAX_FILE_BYTES = 3 * 1024 * 1024;
 
-function checkSize(name: string, files: Readonly<Record<string, string>>): void {
-  const [file, text] = Object.entries(files).find(([, one]) => Buffer.byteLength(one) >= MAX_FILE_BYTES) ?? [];
-  if (file === undefined || text === undefined) return;
-  const message = `The ${file} of container "${name}" would have ${Buffer.byteLength(text)} bytes; less than ${MAX_FILE_BYTES} can be kept.`;
+function checkSize(name: string, what: string, text: string): void {
+  const bytes = Buffer.byteLength(text);
+  if (bytes < MAX_FILE_BYTES) return;
+  const message = `The ${what} of container "${name}" would have ${bytes} bytes; less than ${MAX_FILE_BYTES} can be kept.`;
   throw new AppError(
     'VALUE_INVALID',
     { name },
