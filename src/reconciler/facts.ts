@@ -10,7 +10,7 @@ export interface FactsOptions {
   readonly clock: Clock;
   /** Facts that do not change while the daemon runs. */
   readonly facts: Pick<BaseFacts, 'bootId' | 'prefix' | 'paths' | 'host' | 'retention'>;
-  /** Values of a scope taken outside the ledger: claims of other daemons, subnets seen on the host. Asked before `keys` are planned. */
+  /** Values of a scope taken outside the ledger: claims of all daemons of this host, subnets seen on the host. Asked before `keys` are planned. */
   readonly takenElsewhere: (keys: readonly RefKey[]) => Promise<(scope: string) => ReadonlySet<string>>;
 }
 

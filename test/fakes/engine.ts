@@ -221,3 +221,8 @@ function manifest(kind: string, name: string, spec: string): string {
 
 export const WEB = refKey(makeRef('Instance', 'web'));
 export const FAST = refKey(makeRef('StoragePool', 'fast'));
+
+/** A pool "fast" and an image "busybox" for the real kinds. */
+export const REAL_FOUNDATION =
+  manifest('StoragePool', 'fast', 'driver: btrfs\n  config: { size: 4GiB }') +
+  manifest('Image', 'busybox', 'source: { build: { type: busybox } }');

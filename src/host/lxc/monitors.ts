@@ -123,11 +123,15 @@ export class Monitors {
     if (entry === undefined) return false;
     try {
       const own = readlinkSync(`/proc/${entry.monitorPid}/exe`);
-      const children = readFileSync(`/proc/${entry.monitorPid}/task/${entry.monitorPid}/children`, 'latin1').split(' ').filter(Boolean);
-      return children.some((pid) => {
-        if (!/^NSpid:\t\d+\t(?:\d+\t)*1$/m.test(readFileSync(`/proc/${pid}/status`, 'latin1'))) return false;
-        return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'latin1')) && readlinkSync(`/proc/${pid}/exe`) !== own;
-      });
+      const children = readFileSync(`/proc/${entry.monitorPid}/task/${entry.monitorPid}/children`, 'latin1');
+      return children
+        .split(' ')
+        .filter(Boolean)
+        .some((pid) => {
+          const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+          if (/^State:\s+[ZX]/m.test(status) || !/^NSpid:\t\d+\t(?:\d+\t)*1$/m.test(status)) return false;
+          return readlinkSync(`/proc/${pid}/exe`) !== own;
+        });
     } catch {
       return entry.monitor.alive();
     }

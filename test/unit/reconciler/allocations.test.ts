@@ -4,22 +4,10 @@ import { afterEach, test } from 'node:test';
 import { AppError } from '../../../src/core/errors.ts';
 import type { RefKey } from '../../../src/core/ref.ts';
 import { kinds } from '../../../src/kinds/registry.ts';
-import { Engine, FAST, IMAGE, instance, POOL, WEB } from '../../fakes/engine.ts';
+import { Engine, FAST, IMAGE, instance, POOL, REAL_FOUNDATION, WEB } from '../../fakes/engine.ts';
 import { MemoryHost } from '../../fakes/memory-host.ts';
 
 const engines: Engine[] = [];
-const REAL = `
-apiVersion: lockstep/v1
-kind: StoragePool
-metadata: { name: fast }
-spec: { driver: btrfs, config: { size: 4GiB } }
----
-apiVersion: lockstep/v1
-kind: Image
-metadata: { name: old }
-spec: { source: { build: { type: busybox } } }
----
-`;
 
 afterEach(async () => {
   for (const engine of engines.splice(0)) await engine.reconciler.close();
@@ -40,10 +28,10 @@ function real(...names: string[]): string {
   const one = (name: string): string => `apiVersion: lockstep/v1
 kind: Instance
 metadata: { name: ${name} }
-spec: { image: old, devices: { root: { type: disk, path: /, pool: fast } } }
+spec: { image: busybox, devices: { root: { type: disk, path: /, pool: fast } } }
 ---
 `;
-  return REAL + names.map(one).join('');
+  return REAL_FOUNDATION + names.map(one).join('');
 }
 
 function rangeOf(host: MemoryHost, name: string): string {

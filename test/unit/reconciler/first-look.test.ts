@@ -3,26 +3,16 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RefKey } from '../../../src/core/ref.ts';
 import { kinds } from '../../../src/kinds/registry.ts';
-import { Engine } from '../../fakes/engine.ts';
+import { Engine, REAL_FOUNDATION } from '../../fakes/engine.ts';
 import { MemoryHost } from '../../fakes/memory-host.ts';
 
 const WEB = 'Instance/default/-/web' as RefKey;
 
 function manifest(more: string): string {
-  return `apiVersion: lockstep/v1
-kind: StoragePool
-metadata: { name: fast }
-spec: { driver: btrfs, config: { size: 4GiB } }
----
-apiVersion: lockstep/v1
-kind: Image
-metadata: { name: old }
-spec: { source: { build: { type: busybox } } }
----
-apiVersion: lockstep/v1
+  return `${REAL_FOUNDATION}apiVersion: lockstep/v1
 kind: Instance
 metadata: { name: web }
-spec: { image: old, devices: { root: { type: disk, path: /, pool: fast } }, ${more} }
+spec: { image: busybox, devices: { root: { type: disk, path: /, pool: fast } }, ${more} }
 ---
 `;
 }

@@ -10,7 +10,7 @@ import { Rollouts } from '../../../src/reconciler/rollouts.ts';
 import type { Tracked, Tracker } from '../../../src/reconciler/tracker.ts';
 import type { MaxUnavailable } from '../../../src/schemas/kinds/update.ts';
 import type { Ledger } from '../../../src/state/ledger.ts';
-import { Engine } from '../../fakes/engine.ts';
+import { Engine, REAL_FOUNDATION } from '../../fakes/engine.ts';
 import { desiredOf, recordedOf } from '../../fakes/engine-input.ts';
 import { MemoryHost } from '../../fakes/memory-host.ts';
 
@@ -157,19 +157,6 @@ describe('who waits for a turn', () => {
   });
 });
 
-const FOUNDATION = `
-apiVersion: lockstep/v1
-kind: StoragePool
-metadata: { name: fast }
-spec: { driver: btrfs, config: { size: 4GiB } }
----
-apiVersion: lockstep/v1
-kind: Image
-metadata: { name: busybox }
-spec: { source: { build: { type: busybox } } }
----
-`;
-
 function profile(config: string): string {
   return `apiVersion: lockstep/v1\nkind: Profile\nmetadata: { name: default }\nspec: { config: { ${config} }, devices: { root: { type: disk, path: /, pool: fast } } }\n---\n`;
 }
@@ -216,7 +203,7 @@ const NESTING = 'security.nesting: "true"';
 describe('a profile edit', () => {
   it('restarts one of ten at a time, each Ready before the next, in order', async () => {
     const host = new MemoryHost();
-    const watched = await run({ 'p.yaml': profile(''), 'a.yaml': FOUNDATION + instances(10) }, host, 10);
+    const watched = await run({ 'p.yaml': profile(''), 'a.yaml': REAL_FOUNDATION + instances(10) }, host, 10);
     await settled(watched, 'convergence');
     watched.most = 0;
     watched.started.length = 0;
@@ -230,7 +217,7 @@ describe('a profile edit', () => {
   it('says whose turn it is, in the plan and in the status', async () => {
     const host = new MemoryHost();
     host.lxc.stubborn.add('c00');
-    const watched = await run({ 'p.yaml': profile(''), 'a.yaml': FOUNDATION + instances(3) }, host, 3);
+    const watched = await run({ 'p.yaml': profile(''), 'a.yaml': REAL_FOUNDATION + instances(3) }, host, 3);
     await settled(watched, 'convergence');
     watched.engine.write('p.yaml', profile(`${NESTING}, limits.processes: "99"`));
     const web = () => watched.engine.control.status().objects.find(({ ref }) => ref.name === 'c01')!;
@@ -248,7 +235,7 @@ describe('a profile edit', () => {
     // Their configuration says nothing of the image: what is done first takes them down already.
     const image = (name: string, build: string): string =>
       `apiVersion: lockstep/v1\nkind: Image\nmetadata: { name: ${name} }\nspec: { source: { build: ${build} } }\n---\n`;
-    const foundation = FOUNDATION + image('other', '{ type: debian, release: bookworm }');
+    const foundation = REAL_FOUNDATION + image('other', '{ type: debian, release: bookworm }');
     const from = (name: string): string => instances(3, ', update: { recreate: Auto }').replaceAll('image: busybox', `image: ${name}`);
     const watched = await run({ 'p.yaml': profile(''), 'a.yaml': foundation, 'b.yaml': from('busybox') }, host, 3);
     await settled(watched, 'convergence');
@@ -269,7 +256,7 @@ describe('a profile edit', () => {
       `apiVersion: lockstep/v1\nkind: Instance\nmetadata: { name: ${name} }\nspec: { image: busybox, config: { boot.host_shutdown_timeout: "600"${more} } }\n---\n`;
     const rest = slow('c01') + slow('c02');
     const first = slow('c00', ', security.protection.delete: "true"');
-    const watched = await run({ 'p.yaml': profile(''), 'a.yaml': FOUNDATION + rest, 'b.yaml': first }, host, 3);
+    const watched = await run({ 'p.yaml': profile(''), 'a.yaml': REAL_FOUNDATION + rest, 'b.yaml': first }, host, 3);
     const { engine } = watched;
     await settled(watched, 'convergence');
     watched.started.length = 0;
@@ -285,7 +272,7 @@ describe('a profile edit', () => {
   it('takes as many as it is told', async () => {
     const host = new MemoryHost();
     const update = ', update: { maxUnavailable: 50% }';
-    const watched = await run({ 'p.yaml': profile(''), 'a.yaml': FOUNDATION + instances(10, update) }, host, 10);
+    const watched = await run({ 'p.yaml': profile(''), 'a.yaml': REAL_FOUNDATION + instances(10, update) }, host, 10);
     await settled(watched, 'convergence');
     watched.most = 0;
     watched.started.length = 0;
@@ -297,7 +284,7 @@ describe('a profile edit', () => {
 
   it('stops at one that fails: the others run on as they are, other work goes on, and a better revision goes on', async () => {
     const host = new MemoryHost();
-    const watched = await run({ 'p.yaml': profile(''), 'a.yaml': FOUNDATION + instances(5) }, host, 5);
+    const watched = await run({ 'p.yaml': profile(''), 'a.yaml': REAL_FOUNDATION + instances(5) }, host, 5);
     await settled(watched, 'convergence');
     const { engine } = watched;
     const pids = new Map([...host.lxc.facts.monitors].map(([name, { initPid }]) => [name, initPid]));
@@ -320,7 +307,7 @@ describe('a profile edit', () => {
 
   it('goes on where it was after the daemon was killed, still one at a time', async () => {
     const host = new MemoryHost();
-    const before = { 'p.yaml': profile(''), 'a.yaml': FOUNDATION + instances(6) };
+    const before = { 'p.yaml': profile(''), 'a.yaml': REAL_FOUNDATION + instances(6) };
     const after = { ...before, 'p.yaml': profile(NESTING) };
     let watched = await run(before, host, 6);
     await settled(watched, 'convergence');
@@ -343,7 +330,7 @@ describe('a profile edit', () => {
 
   it('stops at one that was failing when the daemon was killed', async () => {
     const host = new MemoryHost();
-    const before = { 'p.yaml': profile(''), 'a.yaml': FOUNDATION + instances(4) };
+    const before = { 'p.yaml': profile(''), 'a.yaml': REAL_FOUNDATION + instances(4) };
     const after = { ...before, 'p.yaml': profile(NESTING) };
     const first = await run(before, host, 4);
     await settled(first, 'convergence');
