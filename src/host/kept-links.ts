@@ -6,7 +6,7 @@ import type { LinksReading, NetworkPort } from './ports/network.ts';
 const MANY = 64;
 
 export class KeptLinks {
-  readonly #network: Pick<NetworkPort, 'links' | 'someLinks'>;
+  readonly #network: Pick<NetworkPort, 'links' | 'someLinks' | 'presentLinks'>;
   #followed = false;
   /** Undefined: all are listed next. */
   #last: LinksReading | undefined;
@@ -17,7 +17,7 @@ export class KeptLinks {
   #kept = 0;
   #underWay = 0;
 
-  constructor(network: Pick<NetworkPort, 'links' | 'someLinks'>) {
+  constructor(network: Pick<NetworkPort, 'links' | 'someLinks' | 'presentLinks'>) {
     this.#network = network;
   }
 
@@ -65,12 +65,22 @@ export class KeptLinks {
     const found = await this.#network.someLinks([...changed]);
     const links = new Map(base.links);
     for (const name of changed) links.delete(name);
-    const names = new Map([...links.values()].map(({ index, name }) => [index, name]));
+    // A rename is told with the new name only. Where that came, went, or is another link's now, one that is known may have been renamed to it.
+    const isAnother = (name: string): boolean => {
+      const before = base.links.get(name)?.index;
+      return before === undefined || before !== found.get(name)?.index;
+    };
+    if ([...changed].some(isAnother) && !(await this.#areThere([...links.keys()]))) return undefined;
+    const names = new Map([...base.links.values()].map(({ index, name }) => [index, name]));
     for (const [name, link] of found) {
       // It was renamed, which is told with its new name only; its ports say its name, too.
-      if (names.has(link.index)) return undefined;
+      if ((names.get(link.index) ?? name) !== name) return undefined;
       links.set(name, link);
     }
     return { ...base, links };
+  }
+
+  async #areThere(names: readonly string[]): Promise<boolean> {
+    return (await this.#network.presentLinks(names)).size === names.length;
   }
 }

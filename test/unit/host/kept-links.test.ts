@@ -55,6 +55,16 @@ describe('kept links', () => {
     rename(network, 'br0', 'br9');
     assert.ok((await links.read()).links.has('br9'));
     assert.deepEqual(calls(), ['someLinks', 'links']);
+    rename(network, 'br9', 'br0');
+    network.unplug('br0');
+    network.plug({ name: 'br0', type: 'bridge' });
+    await links.read();
+    rename(network, 'br0', 'br9');
+    network.unplug('br9');
+    assert.equal((await links.read()).links.has('br0'), false, 'it was renamed, and is gone');
+    network.plug({ name: 'br0', type: 'bridge' });
+    await links.read();
+    calls();
     network.faults.set('someLinks', 'fail');
     network.change('v0', { mtu: 1400 });
     await assert.rejects(links.read());
@@ -89,7 +99,11 @@ describe('kept links', () => {
           const [value] = await Promise.all([answer, promise]);
           return value;
         };
-        const links = new KeptLinks({ links: () => late(network.links()), someLinks: (names) => late(network.someLinks(names)) });
+        const links = new KeptLinks({
+          links: () => late(network.links()),
+          someLinks: (names) => late(network.someLinks(names)),
+          presentLinks: (names) => late(network.presentLinks(names)),
+        });
         network.onLinkChange((link) => links.changed(link));
         links.follow();
         const readings: Promise<unknown>[] = [];
